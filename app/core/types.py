@@ -1,0 +1,479 @@
+"""What the rules are about: frozen facts in, frozen plans out. Units are part of every name.
+
+One type per stage of a thing: `PlantReading` (what the plant answered) -> `AdmittedReading` (trusted, complete, by
+role) -> `PlantView` (with its age, in a snapshot); `MinerStatus` (what a miner answered) -> `MinerView` (with what
+PowerHive knows of it); `Snapshot` -> `Plan`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One moment on both clocks of one machine."""
+
+    utc: datetime
+    monotonic_s: float
+    boot_id: str
+
+    def elapsed_s(self, now: Stamp) -> float:
+        """Return the seconds from this moment to `now`; never negative.
+
+        Within one boot the monotonic clock decides. Across boots only wall clocks are left: a moment that lies in the
+        future by them (a stepped clock) counts as just happened (SPEC 5.3).
+        """
+        if self.boot_id == now.boot_id and self.boot_id != "unknown":
+            return max(0.0, now.monotonic_s - self.monotonic_s)
+        return max(0.0, (now.utc - self.utc).total_seconds())
+
+
+# --- plant -----------------------------------------------------------------------------------------------------------
+
+
+class SourceKind(StrEnum):
+    GENERATION = "generation"
+    CONSUMPTION = "consumption"
+
+
+class SourceRole(StrEnum):
+    """What a consumption source measures (SPEC 3). Generation sources have the role `generation`."""
+
+    GENERATION = "generation"
+    FOREIGN = "foreign"  # load that PowerHive cannot control
+    MINERS = "miners"  # contains the managed miners: subtracting it would count them twice
+    RETIRED = "retired"  # gone for good: its absence is no failure
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReading:
+    """One source in one answer of the plant. `value_kw` is None where the answer gives no usable number."""
+
+    name: str
+    kind: SourceKind
+    value_kw: float | None
+    status: str  # "success" or the plant's error word
+    source_timestamp: datetime | None = None
+
+    @property
+    def good(self) -> bool:
+        return self.status == "success" and self.value_kw is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PlantReading:
+    """One well-formed answer of the plant, in kW. Whether it may drive control is judged by `core.plant.admit`.
+
+    `answered_at` is the answer's own `Date` header (the plant's clock at the time it answered), None without one.
+    """
+
+    plant_id: str
+    aggregator_id: int | None
+    recorded_at: datetime  # collection_timestamp, UTC
+    sources: tuple[SourceReading, ...]
+    confidence: float
+    trust_status: str
+    answered_at: datetime | None
+
+
+# --- miners ----------------------------------------------------------------------------------------------------------
+
+
+class MinerState(StrEnum):
+    """VNish miner_state (CONTRACT 3, /status), plus `unknown` for anything else."""
+
+    MINING = "mining"
+    AUTO_TUNING = "auto-tuning"
+    INITIALIZING = "initializing"
+    STARTING = "starting"
+    RESTARTING = "restarting"
+    SHUTTING_DOWN = "shutting-down"
+    STOPPED = "stopped"
+    FAILURE = "failure"
+    UNKNOWN = "unknown"
+
+    @property
+    def hashing(self) -> bool:
+        return self in (MinerState.MINING, MinerState.AUTO_TUNING)
+
+    @property
+    def booting(self) -> bool:
+        return self in (MinerState.INITIALIZING, MinerState.STARTING, MinerState.RESTARTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One operating point of a miner's firmware (CONTRACT 3, /autotune/presets).
+
+    `firmware_power_w` comes from the name or the label, never from an operator: the hard limits are judged by it.
+    `expected_power_w` / `expected_hashrate_ths` are the operator's own numbers; they win in the accounting.
+    """
+
+    name: str
+    firmware_power_w: int | None
+    hashrate_ths: float | None = None
+    tuned: bool = False
+    modded_psu_required: bool = False
+    expected_power_w: int | None = None
+    expected_hashrate_ths: float | None = None
+
+    @property
+    def power_w(self) -> int | None:
+        """What this preset is expected to draw in W: the operator's number, else the firmware's."""
+        return self.firmware_power_w if self.expected_power_w is None else self.expected_power_w
+
+    @property
+    def expected_ths(self) -> float | None:
+        return self.hashrate_ths if self.expected_hashrate_ths is None else self.expected_hashrate_ths
+
+
+class UntunedUse(StrEnum):
+    """Whether untuned presets may be chosen by themselves: they restart into auto-tuning that may take hours."""
+
+    NEVER = "never"
+    WHEN_NEEDED = "when_needed"  # only where a miner has fewer than two tuned ones
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The presets of one miner, by firmware watts, unknown watts last. Built by `core.ladder.build`."""
+
+    presets: tuple[Preset, ...] = ()
+
+    def get(self, name: str | None) -> Preset | None:
+        """Return the preset of that name, or None."""
+        return next((p for p in self.presets if p.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class BoardReading:
+    """One hash board. Temperatures in degC, None = no reading."""
+
+    board: int  # 1-based, as the firmware counts
+    state: str
+    power_w: int | None = None
+    hashrate_ths: float | None = None
+    frequency_mhz: float | None = None
+    voltage_mv: int | None = None
+    pcb_temp_c: int | None = None  # the hottest
+    chip_temp_c: int | None = None  # the hottest
+    chips_red: int | None = None
+    chips_orange: int | None = None
+    chips_grey: int | None = None  # grey = good
+
+
+@dataclass(frozen=True, slots=True)
+class FanReading:
+    fan: int
+    rpm: int | None
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MinerIdentity:
+    """What /info and /model tell. `mac` is lower case; None where the firmware does not give one."""
+
+    mac: str | None
+    ip: str
+    model_alias: str  # "s19jpro"
+    model_name: str  # "Antminer S19j Pro"
+    firmware_version: str
+    algorithm: str  # "sha256d"; others never add to TH/s totals
+    hr_measure: str  # "GH/s" or "MH/s": the unit of every hr_*/hashrate_* number of this miner
+    platform: str = ""
+    hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MinerStatus:
+    """One poll of a miner (/summary + /perf-summary), units converted, unknown as None (never 0).
+
+    `power_w` None: no usable number (0 while hashing is unknown, not zero: CONTRACT 3). `running_preset` is
+    perf-summary's current_preset (what runs now), not the setting. `throttled_percent` None or 100: not throttled.
+    """
+
+    state: MinerState
+    raw_state: str
+    state_time_s: int | None = None
+    description: str | None = None
+    failure_code: int | None = None
+    running_preset: str | None = None
+    power_w: int | None = None
+    power_metered: bool = False
+    hashrate_ths: float | None = None
+    efficiency_w_per_ths: float | None = None
+    pcb_temp_c: int | None = None
+    chip_temp_c: int | None = None
+    uptime_s: int | None = None
+    throttled_percent: int | None = None
+    switcher_enabled: bool = False
+    restart_required: bool | None = None
+    reboot_required: bool | None = None
+    fan_duty_percent: int | None = None
+    fans: tuple[FanReading, ...] = ()
+    boards: tuple[BoardReading, ...] = ()
+
+
+class ChangeKind(StrEnum):
+    PRESET = "preset"
+    STOP = "stop"
+    START = "start"  # sets and reads back the lowest preset first
+
+
+class Outcome(StrEnum):
+    """Life of a change: sending -> sent | failed | unknown -> confirmed | not_applied | superseded."""
+
+    SENDING = "sending"
+    SENT = "sent"  # the miner accepted the calls; proves nothing yet
+    UNKNOWN = "unknown"  # no answer (or we died): it may or may not have happened
+    FAILED = "failed"  # the miner refused, or could not be reached at all
+    CONFIRMED = "confirmed"  # read back
+    NOT_APPLIED = "not_applied"  # five minutes later it still was not so
+    SUPERSEDED = "superseded"  # a newer change on the same miner took its place
+
+    @property
+    def on_its_way(self) -> bool:
+        return self in (Outcome.SENDING, Outcome.SENT, Outcome.UNKNOWN)
+
+
+class Origin(StrEnum):
+    BALANCER = "balancer"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """The latest change on a miner, as the snapshot sees it. Ages in seconds from the intent row.
+
+    `effective`: the miner accepted the new preset and, where it asked for a restart, accepted the restart.
+    `attempt`: how many times in a row this same wish was sent (1 = first).
+    `polled_unchanged`: a poll at least 45 s after the change found the miner still mining on the old preset.
+    """
+
+    kind: ChangeKind
+    old_preset: str | None
+    new_preset: str | None
+    old_power_w: float
+    new_power_w: float
+    outcome: Outcome
+    age_s: float
+    effective: bool = False
+    attempt: int = 1
+    polled_unchanged: bool = False
+    finished_age_s: float | None = None  # since confirmed / not_applied / failed / superseded
+    origin: Origin = Origin.BALANCER
+
+
+@dataclass(frozen=True, slots=True)
+class MinerView:
+    """All that one cycle knows of one miner. Nothing is read again in the cycle.
+
+    `max_preset_w` is the firmware watts of the miner model's max preset, None where none is set: not to be touched.
+    `silent_s` is None while the miner answers; else the seconds since its last answer, from the moment that it counts
+    as offline (three polls in a row, or 60 s).
+    `stopped_by_us`: PowerHive's own latest stop of this miner has not been undone by a start.
+    """
+
+    id: int
+    mac: str
+    ladder: Ladder = Ladder()
+    model_alias: str | None = None
+    max_preset: str | None = None
+    max_preset_w: int | None = None
+    allow_modded_psu: bool = False
+    untuned_use: UntunedUse = UntunedUse.WHEN_NEEDED
+    managed: bool = False
+    held: bool = False
+    retired: bool = False
+    identified: bool = True  # discovery recognised VNish at this address and holds a key
+    state: MinerState = MinerState.UNKNOWN
+    running_preset: str | None = None
+    saved_preset: str | None = None
+    measured_power_w: float | None = None
+    measured_hashrate_ths: float | None = None
+    throttled_percent: int | None = None
+    silent_s: float | None = None
+    last_accounted_w: float | None = None
+    worst_case_w: float = 4000.0
+    last_change: ChangeView | None = None
+    cooldown_left_s: float = 0.0
+    stopped_by_us: bool = False
+    failed_this_cycle: bool = False  # a command of this very cycle did not get through
+
+    @property
+    def change_on_way(self) -> ChangeView | None:
+        """The latest change, where its end is not yet known."""
+        change = self.last_change
+        return change if change is not None and change.outcome.on_its_way else None
+
+
+# --- a cycle ---------------------------------------------------------------------------------------------------------
+
+
+class Mode(StrEnum):
+    OBSERVE = "observe"  # plans and shows, sends nothing
+    ARMED = "armed"
+    OFF = "off"
+
+
+class Override(StrEnum):
+    """What an operator's button ordered for the whole farm, until resume."""
+
+    NONE = "none"
+    MINIMUM = "minimum"
+    STOP = "stop"
+
+
+class BalanceStatus(StrEnum):
+    OK = "OK"
+    WARNING = "WARNING"
+    OVER_TARGET = "OVER_TARGET"
+    STALE = "STALE"
+    NO_DATA = "NO_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class PlantView:
+    """The newest trusted reading in force, as the snapshot sees it (kW, seconds).
+
+    `age_s` by the plant's own clock at the answer, then monotonic. `frozen_s`: how long every value has been equal to
+    the last digit. `foreign_kw` / `miners_meter_kw`: consumption by role (None: no source in role `miners`).
+    `miners_meter_ok`: every source in role `miners` was `success`. `generation_doubtful`: a failed generation source
+    still counts with its last good value, so nothing may be raised. `over_generation_twice`: on this and the previous
+    fresh reading measured consumption exceeded measured generation.
+    """
+
+    reading_id: int
+    recorded_at: datetime
+    generation_kw: float
+    container_kw: float
+    foreign_kw: float
+    miners_meter_kw: float | None = None
+    miners_meter_ok: bool = True
+    age_s: float = 0.0
+    frozen_s: float = 0.0
+    generation_doubtful: bool = False
+    over_generation_twice: bool = False
+    is_new: bool = True  # no cycle has used this reading before
+
+
+@dataclass(frozen=True, slots=True)
+class CycleMemory:
+    """What one cycle hands to the next: columns of the cycle's row, nothing in memory."""
+
+    overhead_kw: float = 0.0
+    surplus_since: Stamp | None = None
+    restart_room_since: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The run-time settings the rules use. Bounds and meanings: `core.settings.SPECS`."""
+
+    mode: Mode = Mode.OBSERVE
+    policy: str = "stepwise"
+    override: Override = Override.NONE
+    safety_margin_percent: float = 10.0
+    farm_limit_kw: float | None = None
+    tolerance_w: int = 500
+    cooldown_s: int = 30
+    count_unmanaged: bool = True
+    wall_factor: float = 1.0
+    other_firmware_power_w: int = 3500
+    stale_after_s: int = 45
+    trust_melts_after_s: int = 60
+    stale_derate_percent_per_min: float = 5.0
+    lost_after_s: int = 600
+    plant_lost_action: str = "minimum"  # minimum | hold | stop
+    last_resort: str = "stop"  # stop | hold
+    surplus_lasts_s: int = 30
+    restart_room_percent: float = 2.0
+    restart_room_lasts_s: int = 180
+    ramp_up_kw_per_min: float | None = None
+    ramp_down_kw_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One frozen picture of plant, farm and wishes. `plan(snapshot)` needs nothing else.
+
+    `uptime_s`: since the acting scheduler took over. `fresh_since_start` / `polled_since_start`: one fresh reading and
+    one full status poll have come in since then (SPEC 5.5). `interval_s`: the balance interval.
+    """
+
+    now: Stamp
+    settings: Settings
+    miners: tuple[MinerView, ...]
+    plant: PlantView | None
+    memory: CycleMemory = CycleMemory()
+    uptime_s: float = 0.0
+    fresh_since_start: bool = False
+    polled_since_start: bool = False
+    other_firmware_count: int = 0  # stock and unknown firmware seen by discovery: they draw, nobody can command them
+    raised_last_min_w: float = 0.0
+    interval_s: float = 15.0
+    cuts_only: bool = False  # a second look in the same cycle: what failed is taken from others
+
+
+@dataclass(frozen=True, slots=True)
+class PresetChange:
+    """One intent: what is to be sent to one miner, and why."""
+
+    miner_id: int
+    mac: str
+    kind: ChangeKind
+    old_preset: str | None
+    new_preset: str | None
+    old_power_w: float  # accounted before
+    new_power_w: float  # accounted once it is done
+    reason: str
+    origin: Origin = Origin.BALANCER
+
+    @property
+    def delta_w(self) -> float:
+        return self.new_power_w - self.old_power_w
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why a managed miner was not moved, in one sentence."""
+
+    miner_id: int
+    mac: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one cycle decided, complete enough to be shown without computing anything again. W unless named kW."""
+
+    status: BalanceStatus
+    reason: str
+    generation_kw: float
+    container_kw: float
+    foreign_kw: float  # sources in role foreign + unmanaged miners + overhead
+    overhead_kw: float
+    available_kw: float
+    target_w: float
+    current_w: float
+    unmanaged_w: float
+    delta_w: float
+    emergency: bool = False
+    increases_allowed: bool = False
+    send: bool = False  # mode armed (observe and off: shown, not sent); operator-origin changes go out in any mode
+    data_age_s: float | None = None
+    changes: tuple[PresetChange, ...] = ()
+    skipped: tuple[Skip, ...] = ()
+    accounted: dict[int, float] = field(default_factory=dict)  # miner id -> accounted_power_w of every known miner
+    memory: CycleMemory = CycleMemory()
+    cut_capacity_w: float = 0.0  # what the managed miners could still give, at their lowest presets
+    raise_room_w: float = 0.0  # what they could still take, at their highest allowed presets
+    planned_w: float = 0.0  # current_w after the changes
+
+    @property
+    def available_w(self) -> float:
+        return self.available_kw * 1000.0

@@ -1,0 +1,71 @@
+"""One family of errors: what may go wrong at an edge, in words an operator can read."""
+
+from __future__ import annotations
+
+
+class PowerHiveError(Exception):
+    """Base of everything PowerHive raises on purpose. `str(error)` is a sentence for people."""
+
+
+class ConfigError(PowerHiveError):
+    """Deployment settings are missing or wrong. `problems` holds one sentence per setting."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class SettingError(PowerHiveError):
+    """A run-time setting was given a value outside its bounds; the sentence names the field."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        self.field = field
+        super().__init__(sentence)
+
+
+class NotFound(PowerHiveError):
+    """What the request named does not exist (miner, model, source, command)."""
+
+
+class Conflict(PowerHiveError):
+    """The request is well formed, but a rule or the present state forbids it."""
+
+
+class PlantError(PowerHiveError):
+    """The plant did not give a usable answer. `kind` is a short stable word for counting and display.
+
+    Kinds: unreachable, timeout, unauthorized, bad_request, http_error, too_large, not_json, wrong_shape,
+    bad_number, redirect.
+    """
+
+    def __init__(self, kind: str, sentence: str) -> None:
+        self.kind = kind
+        super().__init__(sentence)
+
+
+class MinerError(PowerHiveError):
+    """A miner did not do what was asked.
+
+    `permanent`: asking again in a moment will not help (refused, unknown preset, no such call).
+    `answered`: the miner answered, so a refusal is certain; False means that nobody knows what it did.
+    """
+
+    def __init__(self, sentence: str, *, permanent: bool = False, answered: bool = False) -> None:
+        self.permanent = permanent
+        self.answered = answered
+        super().__init__(sentence)
+
+
+class MinerUnauthorized(MinerError):
+    """401 or 403: the API key is dead or missing."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, permanent=False, answered=True)
+
+
+class NotVnish(MinerError):
+    """Something answers at this address, but it is not VNish firmware. `firmware` names it where known."""
+
+    def __init__(self, sentence: str, *, firmware: str = "unknown") -> None:
+        self.firmware = firmware
+        super().__init__(sentence, permanent=True, answered=True)
