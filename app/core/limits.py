@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.core import ladder
 from app.core.types import ChangeKind, MinerView, Mode, Origin, PresetChange
+
+MIN_COOLDOWN_S = 30.0  # SPEC 5.3; the setting may only lengthen it
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +28,77 @@ def violation(change: PresetChange, miner: MinerView, facts: LimitFacts) -> str 
     Cuts are never blocked by doubtful facts nor by a change on its way, only by the cooldown; stopping not even by
     that. "Increase" is judged by accounted watts and, for a preset, by the firmware's own watts too.
     """
-    raise NotImplementedError
+    return (
+        _not_ours(change, miner, facts)
+        or _too_soon(change, miner)
+        or _forbidden_preset(change, miner)
+        or _forbidden_increase(change, miner, facts)
+        or _forbidden_start(change, miner)
+    )
+
+
+def _not_ours(change: PresetChange, miner: MinerView, facts: LimitFacts) -> str | None:
+    """Limits 1 and 2: who may be touched at all."""
+    if not miner.identified:
+        return "discovery has not identified a VNish miner at this address"
+    if miner.retired:
+        return "the miner is retired"
+    if miner.model_alias is None:
+        return "the miner's model is unknown"
+    if miner.max_preset_w is None:
+        return ladder.forbidden(None, miner)
+    if change.origin is Origin.OPERATOR:
+        return None if miner.managed or miner.held else "only managed or held miners can be commanded"
+    if facts.mode is not Mode.ARMED:
+        return f"the mode is {facts.mode}: nothing is sent automatically"
+    if not miner.managed:
+        return "the miner is not managed"
+    return "the miner is held by an operator" if miner.held else None
+
+
+def _too_soon(change: PresetChange, miner: MinerView) -> str | None:
+    """Limit 3: the cooldown; only stopping is exempt."""
+    if change.kind is ChangeKind.STOP:
+        return None
+    left_s = miner.cooldown_left_s
+    if miner.last_change is not None:
+        left_s = max(left_s, MIN_COOLDOWN_S - miner.last_change.age_s)
+    return f"the last change is too recent: {left_s:.0f} s of cooldown left" if left_s > 0 else None
+
+
+def _forbidden_preset(change: PresetChange, miner: MinerView) -> str | None:
+    """Limits 1 and 4: never above the max preset, never an unknown, manual or modified-supply one."""
+    if change.kind is ChangeKind.STOP:
+        return None
+    return ladder.forbidden(miner.ladder.get(change.new_preset), miner)
+
+
+def _forbidden_increase(change: PresetChange, miner: MinerView, facts: LimitFacts) -> str | None:
+    """Limit 5: no increase without fresh, trusted data. It binds PowerHive, not a person's own command."""
+    if facts.increases_allowed or change.origin is Origin.OPERATOR or not is_increase(change, miner):
+        return None
+    return "no increase without fresh plant data, a fresh reading and a full status poll since the start"
+
+
+def _forbidden_start(change: PresetChange, miner: MinerView) -> str | None:
+    """Limit 7: start only what PowerHive itself stopped."""
+    if change.kind is not ChangeKind.START or miner.stopped_by_us:
+        return None
+    return "PowerHive did not stop this miner, so it must not start it"
+
+
+def is_increase(change: PresetChange, miner: MinerView) -> bool:
+    """Whether `change` could make the miner draw more than it does, by any number known of it.
+
+    Where the present preset is unknown, its accounted power is only a guess (the worst case, perhaps): then only the
+    lowest preset is surely no increase.
+    """
+    if change.kind is ChangeKind.STOP:
+        return False
+    if change.kind is ChangeKind.START or change.new_power_w > change.old_power_w:
+        return True
+    new = miner.ladder.get(change.new_preset)
+    old = miner.ladder.get(change.old_preset)
+    if old is None or old.firmware_power_w is None:
+        return new != ladder.lowest(miner)
+    return new is None or new.firmware_power_w is None or new.firmware_power_w > old.firmware_power_w

@@ -108,7 +108,7 @@ SPECS: dict[str, SettingSpec] = {
                     choices=("minimum", "hold", "stop")),
         SettingSpec("last_resort", "choice", "", "when even the lowest presets exceed the available power",
                     choices=("stop", "hold")),
-        SettingSpec("surplus_lasts_s", "integer", "s", "how long a surplus must last before raises (stepwise)", 0, 3600),
+        SettingSpec("surplus_lasts_s", "integer", "s", "how long a surplus must last for raises (stepwise)", 0, 3600),
         SettingSpec("restart_room_percent", "number", "%", "room above a stopped miner's lowest preset to start it",
                     0, 50),
         SettingSpec("restart_room_lasts_s", "integer", "s", "how long that room must last", 0, 3600),

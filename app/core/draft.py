@@ -1,0 +1,172 @@
+"""The plan while it is being made: books, changes so far, and the one way a change gets into it (past the limits)."""
+
+from __future__ import annotations
+
+from app.core import eligible, ladder, power
+from app.core.data_age import DataAge
+from app.core.limits import LimitFacts, violation
+from app.core.policies import Candidate, Step
+from app.core.types import ChangeKind, MinerState, MinerView, Mode, Origin, PresetChange, Skip, Snapshot
+
+
+class Draft:
+    """Collects the changes of one cycle. `planned_w`: what the managed miners would count with after them (W)."""
+
+    def __init__(self, snapshot: Snapshot, age: DataAge) -> None:
+        self.snapshot = snapshot
+        self.books = power.balance(snapshot)
+        # No reading: there is no target to hold the farm to; 0 is only what is shown.
+        self.target_w = (
+            power.target_w(self.books.available_kw, snapshot.settings, age.trust) if snapshot.plant is not None else 0.0
+        )
+        self.managed = tuple(m for m in snapshot.miners if m.managed and not m.retired)
+        self.planned_w = self.books.current_w
+        self.changes: dict[int, PresetChange] = {}
+        self.skips: dict[int, Skip] = {}
+        self.emergency = False
+        self.stopped_w = power.STOPPED_W * snapshot.settings.wall_factor
+        # What would be done is planned in every mode; the door looks at the mode before anything is sent.
+        self._facts = LimitFacts(mode=Mode.ARMED, increases_allowed=age.increases_allowed)
+        self._candidates: dict[int, Candidate] = {}
+
+    # --- who ---
+
+    def unmoved(self) -> list[MinerView]:
+        """Return the managed miners that no change of this plan moves yet."""
+        return [miner for miner in self.managed if miner.id not in self.changes]
+
+    def candidate(self, miner: MinerView) -> Candidate:
+        """Return the miner with its possible steps."""
+        found = self._candidates.get(miner.id)
+        if found is None:
+            found = eligible.candidate(miner, self.books.accounts[miner.id], self.snapshot.settings)
+            self._candidates[miner.id] = found
+        return found
+
+    def lowest_w(self, miner: MinerView) -> float:
+        """Return what the miner could be brought down to by presets (W), now or after its cooldown.
+
+        A stopped one: what its lowest preset would take. One that cannot be moved: what it counts with.
+        """
+        lowest = ladder.lowest(miner)
+        lowest_w = power.preset_w(miner, lowest.name, self.snapshot.settings) if lowest is not None else None
+        counted_w = self.books.accounts[miner.id].power_w
+        if eligible.stopped_by_us(miner):
+            return lowest_w if lowest_w is not None else counted_w
+        if lowest_w is None or eligible.untouchable(miner) is not None or eligible.gave_up(miner):
+            return counted_w
+        return min(counted_w, lowest_w)
+
+    def lowest_ths(self, miner: MinerView) -> float | None:
+        """Return the hashrate of the miner's lowest preset in TH/s; None where it has no preset to choose."""
+        lowest = ladder.lowest(miner)
+        return None if lowest is None else (lowest.expected_ths or 0.0)
+
+    # --- what ---
+
+    def move(self, candidate: Candidate, step: Step, reason: str, origin: Origin = Origin.BALANCER) -> bool:
+        """Plan a change to `step`, unless a hard limit forbids it; then the miner is skipped with that sentence."""
+        return self._add(
+            candidate, ChangeKind.PRESET, preset=step.preset.name, new_w=step.power_w, reason=reason, origin=origin
+        )
+
+    def to_lowest(self, miner: MinerView, reason: str, origin: Origin) -> None:
+        """Plan the way to the miner's lowest preset, where it is not there already or on its way."""
+        candidate = self.candidate(miner)
+        if miner.silent_s is not None:
+            self.skip(miner, f"offline for {miner.silent_s:.0f} s")
+        elif candidate.lower and miner.state is not MinerState.STOPPED and not eligible.gave_up(miner):
+            self.move(candidate, candidate.lower[-1], reason, origin)
+
+    def stop(self, miner: MinerView, reason: str, origin: Origin) -> bool:
+        """Plan to stop mining on `miner`; takes the place of a preset change planned before."""
+        planned = self.changes.pop(miner.id, None)
+        if planned is not None:
+            self.planned_w -= planned.delta_w
+        return self._add(
+            self.candidate(miner), ChangeKind.STOP, preset=None, new_w=self.stopped_w, reason=reason, origin=origin
+        )
+
+    def start(self, miner: MinerView) -> float:
+        """Plan to start a miner we stopped, at its lowest preset. Return the watts this takes, 0 if forbidden."""
+        lowest = ladder.lowest(miner)
+        if lowest is None:
+            return 0.0
+        candidate, lowest_w = self.candidate(miner), self.lowest_w(miner)
+        started = self._add(
+            candidate,
+            ChangeKind.START,
+            preset=lowest.name,
+            new_w=lowest_w,
+            reason="the room for it has lasted",
+            origin=Origin.BALANCER,
+        )
+        return lowest_w - candidate.power_w if started else 0.0
+
+    def skip(self, miner: MinerView, reason: str) -> None:
+        """Note why a miner is passed over."""
+        self.skips[miner.id] = Skip(miner.id, miner.mac, reason)
+
+    def _add(
+        self, candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin
+    ) -> bool:
+        miner = candidate.miner
+        change = PresetChange(
+            miner_id=miner.id,
+            mac=miner.mac,
+            kind=kind,
+            old_preset=candidate.preset,
+            new_preset=preset,
+            old_power_w=candidate.power_w,
+            new_power_w=new_w,
+            reason=reason,
+            origin=origin,
+        )
+        broken = violation(change, miner, self._facts)
+        if broken is not None:
+            self.skip(miner, broken)
+            return False
+        self.changes[miner.id] = change
+        self.planned_w += change.delta_w
+        return True
+
+    # --- how much ---
+
+    def emergency_limit_w(self) -> tuple[float, bool]:
+        """Return what the managed miners may draw at the very most (W), and whether they exceed it: an emergency.
+
+        The meters have their own word: measured consumption above measured generation on two fresh readings counts,
+        whatever the accounting says, less the cuts a reading of that age cannot show yet.
+        """
+        plant, tolerance_w = self.snapshot.plant, self.snapshot.settings.tolerance_w
+        limit_w = self.books.available_kw * 1000.0
+        emergency = self.planned_w > limit_w + tolerance_w
+        if plant is not None and plant.over_generation_twice:
+            excess_w = (plant.container_kw - plant.generation_kw) * 1000.0 - self._cuts_not_seen_w()
+            if excess_w > 0:
+                limit_w = min(limit_w, self.books.current_w - excess_w)
+                emergency = emergency or self.planned_w > limit_w
+        return limit_w, emergency
+
+    def _cuts_not_seen_w(self) -> float:
+        plant = self.snapshot.plant
+        if plant is None:
+            return 0.0
+        changes = (power.unsettled(miner, plant) for miner in self.managed)
+        return sum(max(0.0, c.old_power_w - c.new_power_w) for c in changes if c is not None and c.effective)
+
+    def cut_capacity_w(self) -> float:
+        """Return what the managed miners could still give by presets (W)."""
+        return sum(
+            max(0.0, self.books.accounts[m.id].power_w - self.lowest_w(m))
+            for m in self.managed
+            if not eligible.stopped_by_us(m)
+        )
+
+    def raise_room_w(self) -> float:
+        """Return what the managed miners could still take, at their highest allowed presets (W)."""
+        return sum(
+            max(0.0, candidate.higher[-1].power_w - candidate.power_w)
+            for candidate in (self.candidate(m) for m in self.managed if eligible.untouchable(m) is None)
+            if candidate.higher
+        )

@@ -1,0 +1,281 @@
+"""The decision of one cycle: `plan(snapshot) -> Plan`, a pure function.
+
+The order is the order of importance: what is above its max preset comes down; what a button ordered; what a lost plant
+demands; cuts; and only where none of these moved anything, raises. Every change passes `limits.violation`.
+"""
+
+from __future__ import annotations
+
+from app.core import data_age, eligible, policies, wording
+from app.core.data_age import DataAge
+from app.core.draft import Draft
+from app.core.policies import Candidate
+from app.core.types import (
+    BalanceStatus,
+    ChangeKind,
+    CycleMemory,
+    MinerState,
+    MinerView,
+    Mode,
+    Origin,
+    Override,
+    Plan,
+    Snapshot,
+)
+
+OVER_TARGET_SHARE = 1.05  # more than this share of the target is OVER_TARGET (SPEC 6)
+
+
+def plan(snapshot: Snapshot) -> Plan:
+    """Decide what this cycle does, with a reason for the farm and for each miner that was passed over."""
+    age = data_age.judge(snapshot)
+    draft = Draft(snapshot, age)
+    settings = snapshot.settings
+    reason = ""
+    if settings.override is not Override.NONE:
+        reason = _carry_out_override(draft)
+    if settings.mode is Mode.OFF:
+        reason = reason or "The mode is off: nothing is planned"
+        return _finish(draft, age, reason, CycleMemory(overhead_kw=draft.books.overhead_kw))
+    _bring_below_max(draft)
+    if age.lost and settings.override is Override.NONE:
+        reason = _act_on_lost_plant(draft) or reason
+    reason = _reduce(draft, age) or reason
+    memory, raised = _increase(draft, age)
+    return _finish(draft, age, reason or raised, memory)
+
+
+# --- down ------------------------------------------------------------------------------------------------------------
+
+
+def _carry_out_override(draft: Draft) -> str:
+    """What a button ordered for the whole farm: an operator's command, so held miners follow it too."""
+    if draft.snapshot.settings.override is Override.STOP:
+        for miner in draft.managed:
+            if not _standing_still(miner) and not eligible.gave_up_stopping(miner):
+                draft.stop(miner, "stop all, ordered by the operator", Origin.OPERATOR)
+        return "Stop all, ordered by the operator, until resume"
+    for miner in draft.managed:
+        draft.to_lowest(miner, "all to minimum, ordered by the operator", Origin.OPERATOR)
+    return "All to minimum, ordered by the operator, until resume"
+
+
+def _bring_below_max(draft: Draft) -> None:
+    """A miner found above its max preset is brought down in this cycle (SPEC 5.6)."""
+    for miner in draft.unmoved():
+        if not eligible.above_max(miner):
+            continue
+        why_not = eligible.not_cuttable(miner)
+        candidate = draft.candidate(miner)
+        if why_not is not None or not candidate.lower:
+            draft.skip(miner, f"above its max preset, but {why_not or 'no lower preset is allowed'}")
+            continue
+        step = candidate.lower[0]
+        draft.move(candidate, step, f"{miner.running_preset} is above the max preset {miner.max_preset}")
+
+
+def _act_on_lost_plant(draft: Draft) -> str:
+    action = draft.snapshot.settings.plant_lost_action
+    if action == "hold":
+        return "The plant is lost; the farm holds its presets, as set"
+    for miner in draft.unmoved():
+        why_not = eligible.not_cuttable(miner)
+        if action == "stop":
+            if eligible.stoppable(miner) and not _standing_still(miner):
+                draft.stop(miner, "the plant is lost", Origin.BALANCER)
+        elif why_not is None:
+            draft.to_lowest(miner, "the plant is lost", Origin.BALANCER)
+        else:
+            draft.skip(miner, why_not)
+    return f"The plant is lost: the farm goes to {'a stop' if action == 'stop' else 'its lowest presets'}"
+
+
+def _reduce(draft: Draft, age: DataAge) -> str:
+    """Cut down to the target: the policy's way, or directly in an emergency. Return the reason; "" for none."""
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    if snapshot.plant is None:
+        return ""
+    limit_w, emergency = draft.emergency_limit_w()
+    target_w = min(draft.target_w, limit_w)
+    need_w = draft.planned_w - target_w
+    if need_w <= settings.tolerance_w or (age.lost and settings.plant_lost_action == "hold" and not emergency):
+        return ""
+    candidates = _cuttable(draft)
+    if emergency:
+        draft.emergency = True
+        moves = policies.cut_directly(candidates, need_w)
+    else:
+        need_w -= settings.tolerance_w
+        if settings.ramp_down_kw_per_s is not None:
+            need_w = min(need_w, settings.ramp_down_kw_per_s * 1000.0 * snapshot.interval_s)
+        moves = policies.POLICIES[settings.policy].reduce(candidates, need_w)
+    for move in moves:
+        draft.move(move.candidate, move.step, move.reason)
+    if emergency and draft.planned_w > target_w and settings.last_resort == "stop":
+        _stop_worst(draft, limit_w, target_w)
+    return wording.reduced(draft, target_w)
+
+
+def _cuttable(draft: Draft) -> list[Candidate]:
+    found: list[Candidate] = []
+    for miner in draft.unmoved():
+        why_not = eligible.not_cuttable(miner)
+        if why_not is None:
+            candidate = draft.candidate(miner)
+            if candidate.lower:
+                found.append(candidate)
+            else:
+                draft.skip(miner, "already at its lowest preset")
+        elif miner.state is not MinerState.STOPPED:
+            draft.skip(miner, why_not)
+    return found
+
+
+def _stop_worst(draft: Draft, limit_w: float, target_w: float) -> None:
+    """When even the lowest presets exceed what is available, stop the worst miners until the target would be met.
+
+    A miner in cooldown counts with its lowest preset: it will be there within half a minute, and that is cheaper than a
+    stop. Only one that cannot be cut at all counts in full.
+    """
+    floors: list[tuple[float, float, str, MinerView]] = []
+    floor_w = 0.0
+    for miner in draft.managed:
+        lowest_w = draft.lowest_w(miner)
+        floor_w += lowest_w
+        if eligible.stoppable(miner) and not _standing_still(miner):
+            candidate = draft.candidate(miner)
+            ths = draft.lowest_ths(miner)
+            floors.append((lowest_w / ths if ths else float("inf"), lowest_w, candidate.miner.mac, miner))
+    if floor_w <= limit_w:
+        return
+    for _efficiency, lowest_w, _mac, miner in sorted(floors, key=lambda f: (-f[0], f[2])):
+        if floor_w <= target_w:
+            return
+        if draft.stop(miner, "even the lowest presets exceed the available power", Origin.BALANCER):
+            floor_w -= lowest_w - draft.stopped_w
+
+
+def _standing_still(miner: MinerView) -> bool:
+    change = miner.change_on_way
+    stopping = change is not None and change.kind is ChangeKind.STOP and not change.polled_unchanged
+    return stopping or miner.silent_s is not None or miner.state in (MinerState.STOPPED, MinerState.SHUTTING_DOWN)
+
+
+# --- up --------------------------------------------------------------------------------------------------------------
+
+
+def _increase(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
+    """Use a surplus that has lasted: first keep room for the stopped miners, then raise the others."""
+    snapshot, settings, memory = draft.snapshot, draft.snapshot.settings, draft.snapshot.memory
+    overhead_kw = draft.books.overhead_kw
+    if snapshot.cuts_only:
+        return memory, ""
+    surplus_w = draft.target_w - draft.planned_w
+    if not age.increases_allowed or settings.override is not Override.NONE or draft.changes or age.lost:
+        return CycleMemory(overhead_kw), wording.waiting(draft, age, surplus_w)
+    if surplus_w <= settings.tolerance_w:
+        return CycleMemory(overhead_kw), wording.on_target(draft)
+    since = memory.surplus_since or snapshot.now
+    lasted_s = since.elapsed_s(snapshot.now)
+    startable = _startable_within(draft, surplus_w)
+    room_since = (memory.restart_room_since or snapshot.now) if startable else None
+    memory = CycleMemory(overhead_kw, since, room_since)
+    budget_w = surplus_w
+    if settings.ramp_up_kw_per_min is not None:
+        budget_w = min(budget_w, settings.ramp_up_kw_per_min * 1000.0 - snapshot.raised_last_min_w)
+    reserved_w = sum(draft.lowest_w(miner) for miner in startable)
+    if room_since is not None and room_since.elapsed_s(snapshot.now) >= settings.restart_room_lasts_s:
+        for miner in startable:
+            if draft.lowest_w(miner) - draft.books.accounts[miner.id].power_w <= budget_w:
+                budget_w -= draft.start(miner)
+    if lasted_s < settings.surplus_lasts_s:
+        return memory, wording.surplus_lasts(draft, surplus_w, lasted_s)
+    room_w = min(budget_w, surplus_w - reserved_w)
+    ramped = room_w < surplus_w - reserved_w
+    candidates = _raisable(draft)
+    policy = policies.POLICIES[settings.policy]
+    for move in policy.increase(candidates, room_w, 0.0 if ramped else settings.tolerance_w):
+        draft.move(move.candidate, move.step, move.reason)
+    return memory, wording.increased(draft, surplus_w, reserved_w, candidates)
+
+
+def _raisable(draft: Draft) -> list[Candidate]:
+    found: list[Candidate] = []
+    for miner in draft.unmoved():
+        why_not = eligible.not_raisable(miner)
+        if why_not is None:
+            candidate = draft.candidate(miner)
+            if candidate.higher:
+                found.append(candidate)
+            else:
+                draft.skip(miner, "already at its highest allowed preset")
+        elif not eligible.stopped_by_us(miner):
+            draft.skip(miner, why_not)
+    return found
+
+
+def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
+    """Return the miners PowerHive stopped that would fit into the surplus with some room to spare, best first."""
+    waiting: list[tuple[float, str, MinerView]] = []
+    for miner in draft.unmoved():
+        if not eligible.stopped_by_us(miner):
+            continue
+        why_not = eligible.not_startable(miner)
+        ths = draft.lowest_ths(miner)
+        if why_not is None and ths is not None:
+            waiting.append((draft.lowest_w(miner) / ths if ths else float("inf"), miner.mac, miner))
+        else:
+            draft.skip(miner, f"stopped; {why_not or 'no preset to start with'}")
+    fitting: list[MinerView] = []
+    factor = 1.0 + draft.snapshot.settings.restart_room_percent / 100.0
+    for _efficiency, _mac, miner in sorted(waiting, key=lambda w: w[:2]):
+        if draft.lowest_w(miner) * factor > surplus_w:
+            draft.skip(miner, "stopped; no room yet for its lowest preset")
+            continue
+        surplus_w -= draft.lowest_w(miner) * factor
+        fitting.append(miner)
+    return fitting
+
+
+# --- the answer ------------------------------------------------------------------------------------------------------
+
+
+def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Plan:
+    plant, books = draft.snapshot.plant, draft.books
+    return Plan(
+        status=_status(draft, age),
+        reason=reason or wording.on_target(draft),
+        generation_kw=plant.generation_kw if plant else 0.0,
+        container_kw=plant.container_kw if plant else 0.0,
+        foreign_kw=books.foreign_kw,
+        overhead_kw=books.overhead_kw,
+        available_kw=books.available_kw,
+        target_w=draft.target_w,
+        current_w=books.current_w,
+        unmanaged_w=books.unmanaged_w,
+        delta_w=draft.target_w - books.current_w,
+        emergency=draft.emergency,
+        increases_allowed=age.increases_allowed,
+        send=draft.snapshot.settings.mode is Mode.ARMED,
+        data_age_s=age.age_s,
+        changes=tuple(sorted(draft.changes.values(), key=lambda c: (c.delta_w, c.mac))),  # the largest cut first
+        skipped=tuple(skip for miner_id, skip in draft.skips.items() if miner_id not in draft.changes),
+        accounted={miner_id: account.power_w for miner_id, account in books.accounts.items()},
+        memory=memory,
+        cut_capacity_w=draft.cut_capacity_w(),
+        raise_room_w=draft.raise_room_w(),
+        planned_w=draft.planned_w,
+    )
+
+
+def _status(draft: Draft, age: DataAge) -> BalanceStatus:
+    current_w, target_w = draft.books.current_w, draft.target_w
+    if age.age_s is None:
+        return BalanceStatus.NO_DATA
+    if age.stale:
+        return BalanceStatus.STALE
+    if current_w <= target_w + draft.snapshot.settings.tolerance_w:
+        return BalanceStatus.OK
+    if current_w > target_w * OVER_TARGET_SHARE or current_w > draft.books.available_kw * 1000.0:
+        return BalanceStatus.OVER_TARGET
+    return BalanceStatus.WARNING

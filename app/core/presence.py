@@ -1,0 +1,60 @@
+"""When a miner counts as offline, and which miners one status sweep asks, in which order (SPEC 4, "Status")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.core.types import Stamp
+
+OFFLINE_AFTER_MISSES = 3
+OFFLINE_AFTER_S = 60.0
+OFFLINE_EVERY = 4  # an offline miner is asked in every fourth sweep: dead addresses cost the most time
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """How well a miner has been heard: polls missed since its last answer, and when that was (None: never)."""
+
+    miner_id: int
+    missed_polls: int
+    answered: Stamp | None
+
+
+def is_offline(presence: Presence, now: Stamp) -> bool:
+    """Tell whether a miner counts as offline: three polls missed in a row, or 60 s without an answer.
+
+    One that has never answered is offline after three missed polls: nothing is known of it before.
+    """
+    if presence.missed_polls >= OFFLINE_AFTER_MISSES:
+        return True
+    return presence.answered is not None and presence.answered.elapsed_s(now) > OFFLINE_AFTER_S
+
+
+def silent_s(presence: Presence, now: Stamp) -> float | None:
+    """Return the seconds since the last answer of an offline miner; None where it counts as answering.
+
+    A miner that has never answered is silent from its first missed polls on, for as long as nobody knows: 0 s.
+    """
+    if not is_offline(presence, now):
+        return None
+    return 0.0 if presence.answered is None else presence.answered.elapsed_s(now)
+
+
+def to_ask(presences: Sequence[Presence], sweep: int, *, everyone: bool) -> list[int]:
+    """Return the ids of the miners that sweep number `sweep` asks, in the order in which it should.
+
+    A miner that missed three polls is asked in every fourth sweep only, spread by id, after those that answer. Those
+    that answered longest ago come first, so that what a deadline cuts off is asked at the next sweep. `everyone`: leave
+    none out (the first full poll after a start, SPEC 5.5).
+    """
+    missing = [p for p in presences if p.missed_polls >= OFFLINE_AFTER_MISSES]
+    missing_ids = {p.miner_id for p in missing}
+    answering = [p for p in presences if p.miner_id not in missing_ids]
+    due = [p for p in missing if everyone or p.miner_id % OFFLINE_EVERY == sweep % OFFLINE_EVERY]
+    return [p.miner_id for p in (*sorted(answering, key=_heard), *sorted(due, key=_heard))]
+
+
+def _heard(presence: Presence) -> tuple[bool, float, int]:
+    answered = presence.answered
+    return (answered is not None, 0.0 if answered is None else answered.utc.timestamp(), presence.miner_id)

@@ -1,0 +1,87 @@
+"""The farm's reason of a cycle, in one sentence with its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.core.data_age import DataAge
+from app.core.policies import Candidate
+from app.core.types import ChangeKind
+
+if TYPE_CHECKING:
+    from app.core.draft import Draft
+
+
+def kw(power_w: float) -> str:
+    """Return watts as kilowatts for people, with one decimal."""
+    return f"{power_w / 1000.0:,.1f} kW"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def on_target(draft: Draft) -> str:
+    """Return what is so when nothing needs to be done."""
+    if draft.snapshot.plant is None:
+        return "There is no plant reading yet: nothing is changed"
+    if not draft.managed:
+        return f"{kw(draft.target_w)} could be used, but no miner is managed"
+    moved = _moved(draft)
+    return f"{kw(draft.books.current_w)} of {kw(draft.target_w)} used" + (f"; {moved}" if moved else ", on target")
+
+
+def reduced(draft: Draft, target_w: float) -> str:
+    """Return why and how far the farm is cut."""
+    over = f"{kw(draft.books.current_w)} used, {kw(draft.books.current_w - target_w)} above the target"
+    if draft.emergency:
+        over = f"Emergency: {kw(draft.books.current_w)} used, {kw(draft.books.available_kw * 1000.0)} available"
+    left_w = draft.planned_w - target_w
+    rest = ""
+    if left_w > draft.snapshot.settings.tolerance_w:
+        rest = f"; {kw(left_w)} cannot be shed in this cycle ({_count(len(draft.skips), 'miner')} passed over)"
+    return f"{over}: {_moved(draft) or 'no miner can be cut'}{rest}"
+
+
+def increased(draft: Draft, surplus_w: float, reserved_w: float, candidates: list[Candidate]) -> str:
+    """Return what a lasting surplus is used for, or why not."""
+    moved = _moved(draft)
+    if moved:
+        return f"{kw(surplus_w)} below the target: {moved}"
+    if reserved_w > 0:
+        return f"{kw(surplus_w)} below the target, kept for {kw(reserved_w)} of stopped miners"
+    if not candidates:
+        return f"{kw(surplus_w)} below the target, but no miner can be raised now"
+    return f"{kw(surplus_w)} below the target: no next preset fits into that"
+
+
+def surplus_lasts(draft: Draft, surplus_w: float, lasted_s: float) -> str:
+    """Return how long the surplus has lasted and how long it must."""
+    needed_s = draft.snapshot.settings.surplus_lasts_s
+    moved = _moved(draft)
+    return f"Surplus of {kw(surplus_w)} has lasted {lasted_s:.0f} of {needed_s} s" + (f"; {moved}" if moved else "")
+
+
+def waiting(draft: Draft, age: DataAge, surplus_w: float) -> str:
+    """Return why a surplus is not used now."""
+    text = on_target(draft)
+    if surplus_w > draft.snapshot.settings.tolerance_w and age.why_no_increase is not None:
+        return f"{text.removesuffix(', on target')}, nothing is raised: {age.why_no_increase}"
+    return text
+
+
+def _moved(draft: Draft) -> str:
+    changes = list(draft.changes.values())
+    cuts = [c for c in changes if c.kind is ChangeKind.PRESET and c.delta_w < 0]
+    raises = [c for c in changes if c.kind is ChangeKind.PRESET and c.delta_w >= 0]
+    parts = [
+        f"{_count(len(group), noun)} {verb} {kw(abs(sum(c.delta_w for c in group)))}"
+        for group, noun, verb in (
+            (cuts, "cut", "freeing"),
+            ([c for c in changes if c.kind is ChangeKind.STOP], "stop", "freeing"),
+            ([c for c in changes if c.kind is ChangeKind.START], "start", "taking"),
+            (raises, "raise", "taking"),
+        )
+        if group
+    ]
+    return ", ".join(parts)
