@@ -214,6 +214,7 @@ class MinerPhysics:
             self.restart_required = True
             self.reboot_required = self.behaviour.change_mode == "reboot"
         else:
+            self.restart_required = self.reboot_required = False
             self._run_now(name, now_s)
         return Saved(self.restart_required, self.reboot_required)
 
@@ -369,7 +370,6 @@ class MinerPhysics:
         from_w, from_ths = self._ramp.at(now_s)
         was_tuning = self._state is State.AUTO_TUNING
         self.running_preset = name
-        self.restart_required = self.reboot_required = False
         self._last_change_s = now_s
         to_w, to_ths = self._target(tuning=False)
         self._ramp = _Ramp(now_s, self.timing.quick_ramp_s, from_w, to_w, from_ths, to_ths)
