@@ -48,18 +48,26 @@ class MinerError(PowerHiveError):
 
     `permanent`: asking again in a moment will not help (refused, unknown preset, no such call).
     `answered`: the miner answered, so a refusal is certain; False means that nobody knows what it did.
+    `reached`: False where no connection came about, so the miner certainly never saw the request.
     """
 
-    def __init__(self, sentence: str, *, permanent: bool = False, answered: bool = False) -> None:
+    def __init__(
+        self, sentence: str, *, permanent: bool = False, answered: bool = False, reached: bool = True
+    ) -> None:
         self.permanent = permanent
         self.answered = answered
+        self.reached = reached
         super().__init__(sentence)
 
 
 class MinerUnauthorized(MinerError):
-    """401 or 403: the API key is dead or missing."""
+    """401 or 403: the API key is dead or missing, or the unlock password was refused (429: too often).
 
-    def __init__(self, sentence: str) -> None:
+    `retry_after_s`: the lock-out the miner named, None where it named none.
+    """
+
+    def __init__(self, sentence: str, *, retry_after_s: int | None = None) -> None:
+        self.retry_after_s = retry_after_s
         super().__init__(sentence, permanent=False, answered=True)
 
 
