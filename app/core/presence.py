@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 from app.core.types import Stamp
 
@@ -31,16 +32,6 @@ def is_offline(presence: Presence, now: Stamp) -> bool:
     return presence.answered is not None and presence.answered.elapsed_s(now) > OFFLINE_AFTER_S
 
 
-def silent_s(presence: Presence, now: Stamp) -> float | None:
-    """Return the seconds since the last answer of an offline miner; None where it counts as answering.
-
-    A miner that has never answered is silent from its first missed polls on, for as long as nobody knows: 0 s.
-    """
-    if not is_offline(presence, now):
-        return None
-    return 0.0 if presence.answered is None else presence.answered.elapsed_s(now)
-
-
 def to_ask(presences: Sequence[Presence], sweep: int, *, everyone: bool) -> list[int]:
     """Return the ids of the miners that sweep number `sweep` asks, in the order in which it should.
 
@@ -58,3 +49,12 @@ def to_ask(presences: Sequence[Presence], sweep: int, *, everyone: bool) -> list
 def _heard(presence: Presence) -> tuple[bool, float, int]:
     answered = presence.answered
     return (answered is not None, 0.0 if answered is None else answered.utc.timestamp(), presence.miner_id)
+
+
+def in_subnets(ip: str, subnets: Iterable[IPv4Network]) -> bool:
+    """Tell whether `ip` is an address within the configured subnets: no other may ever be contacted."""
+    try:
+        address = IPv4Address(ip)
+    except ValueError:
+        return False
+    return any(address in subnet for subnet in subnets)

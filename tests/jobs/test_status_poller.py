@@ -1,0 +1,213 @@
+"""One sweep over the miners, with miners that can be told to fail."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.clients.http import SweepSession
+from app.core.types import BoardReading, MinerState, MinerStatus
+from app.errors import MinerError, MinerUnauthorized
+from app.extensions import db
+from app.jobs import runner, status_poller, telemetry_poller
+from app.jobs.runner import JobContext
+from app.models import BoardSample, Miner, MinerStatusRow
+from app.store import terms
+from app.store.polls import PollTarget
+from tests.store.own_app import T0, Clock, at, config, context, own_database
+
+MINING = MinerStatus(MinerState.MINING, "mining", running_preset="2300", power_w=2400)
+DEAD = MinerError("10.9.0.1 cannot be reached.", reached=False)
+
+
+class FakeMiners:
+    """Miners by address, each with its answer or its error."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, MinerStatus | Exception] = {}
+        self.asked: list[str] = []
+
+    def __call__(self, session: SweepSession, target: PollTarget, port: int) -> MinerStatus:
+        assert port == 80
+        self.asked.append(target.ip)
+        answer = self.answers.get(target.ip, MINING)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def miners() -> FakeMiners:
+    return FakeMiners()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(status_poller, "stamp", clock)
+    monkeypatch.setattr(telemetry_poller, "utcnow", lambda: clock.now.utc)
+    return clock
+
+
+@pytest.fixture
+def job(tmp_path: Path, clock: Clock) -> Iterator[JobContext]:
+    with own_database(tmp_path):
+        yield context(config(tmp_path))
+
+
+def add(*ips: str, **columns: Any) -> list[int]:
+    rows = [
+        Miner(mac=f"02:00:00:00:00:{n:02x}", ip=ip, created_at=T0, updated_at=T0, **columns) for n, ip in enumerate(ips)
+    ]
+    db.session.add_all(rows)
+    db.session.commit()
+    return [row.id for row in rows]
+
+
+def status(miner_id: int) -> MinerStatusRow:
+    db.session.expire_all()
+    return db.session.get_one(MinerStatusRow, miner_id)
+
+
+def polled(job: JobContext) -> bool:
+    db.session.expire_all()
+    term = terms.of(job.term_id)
+    return term is not None and term.first_full_poll_at is not None
+
+
+def test_it_says_how_many_answered_and_that_the_first_sweep_was_full(job: JobContext, miners: FakeMiners) -> None:
+    add("10.9.0.1", "10.9.0.2")
+    miners.answers["10.9.0.1"] = DEAD
+    assert not polled(job)
+    assert status_poller.run(job, miners) == "1 of 2 miners answered"
+    assert polled(job)
+
+
+def test_a_farm_without_miners_is_polled_in_full(job: JobContext, miners: FakeMiners) -> None:
+    assert status_poller.run(job, miners) == "0 of 0 miners answered"
+    assert polled(job)
+
+
+def test_a_miner_is_lost_and_found_and_both_are_logged_once(
+    job: JobContext, miners: FakeMiners, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    (i,) = add("10.9.0.1")
+    status_poller.run(job, miners)
+    miners.answers["10.9.0.1"] = DEAD
+    for n in range(1, 9):
+        clock.now = at(15 * n)
+        status_poller.run(job, miners)
+    assert not status(i).online
+    assert status(i).last_error == str(DEAD)
+    assert 1 + 3 + 1 <= len(miners.asked) <= 1 + 3 + 2  # then in every fourth sweep only
+    del miners.answers["10.9.0.1"]
+    for n in range(9, 13):
+        clock.now = at(15 * n)
+        status_poller.run(job, miners)
+    assert status(i).online
+    assert [r.getMessage().split(":")[0] for r in caplog.records] == ["offline", "answering again"]
+
+
+def test_the_first_sweep_of_a_new_term_asks_those_that_were_offline_too(
+    job: JobContext, miners: FakeMiners, clock: Clock
+) -> None:
+    ids = add(*(f"10.9.0.{n}" for n in range(1, 9)))
+    for n in range(8):
+        db.session.add(MinerStatusRow(miner_id=ids[n], missed_polls=9))
+    db.session.commit()
+    status_poller.run(job, miners)
+    assert len(miners.asked) == 8
+
+
+def test_time_that_runs_out_is_reported_and_nobody_missed_a_poll(
+    job: JobContext, miners: FakeMiners, tmp_path: Path
+) -> None:
+    (i,) = add("10.9.0.1")
+    short = context(job.config, left_s=0.5)
+    assert status_poller.run(short, miners) == "0 of 1 miners answered; 1 not asked in time"
+    assert miners.asked == []
+    assert status(i).missed_polls == 0
+    assert not polled(short)
+    status_poller.run(job, miners)
+    assert status(i).online
+
+
+@pytest.mark.parametrize(("ip", "word"), [("10.8.0.1", "outside"), ("", "another miner"), ("nonsense", "outside")])
+def test_nothing_outside_the_subnets_is_contacted(job: JobContext, miners: FakeMiners, ip: str, word: str) -> None:
+    (i,) = add(ip)
+    status_poller.run(job, miners)
+    assert miners.asked == []
+    assert word in (status(i).last_error or "")
+
+
+def test_a_refused_key_is_dropped_so_that_discovery_adopts_again(job: JobContext, miners: FakeMiners) -> None:
+    (i,) = add("10.9.0.1", api_key="k" * 32)
+    miners.answers["10.9.0.1"] = MinerUnauthorized("10.9.0.1 refused the key (401).")
+    status_poller.run(job, miners)
+    db.session.expire_all()
+    miner = db.session.get_one(Miner, i)
+    assert miner.api_key is None
+    assert miner.adoption_error == "10.9.0.1 refused the key (401)."
+    assert status(i).missed_polls == 1
+
+
+def test_an_error_of_our_own_costs_one_miner_and_shows(job: JobContext, miners: FakeMiners) -> None:
+    a, b = add("10.9.0.1", "10.9.0.2")
+    miners.answers["10.9.0.1"] = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        status_poller.run(job, miners)
+    assert not status(a).online
+    assert status(b).online
+
+
+def test_run_by_hand_it_marks_no_term(job: JobContext, miners: FakeMiners) -> None:
+    status_poller.run(context(job.config, new_term=False), miners)
+    assert not polled(job)
+
+
+# --- telemetry -------------------------------------------------------------------------------------------------------
+
+
+def test_telemetry_samples_the_boards_of_those_that_answer(job: JobContext, miners: FakeMiners, clock: Clock) -> None:
+    a, _ = add("10.9.0.1", "10.9.0.2")
+    status_poller.run(job, miners)
+    boards = tuple(BoardReading(n, "mining") for n in (1, 2, 3))
+    miners.answers = {
+        "10.9.0.1": MinerStatus(MinerState.MINING, "mining", boards=boards, uptime_s=60),
+        "10.9.0.2": MinerError("timed out"),
+    }
+    assert telemetry_poller.run(job, miners) == "3 boards of 1 of 2 miners"
+    assert status(a).uptime_s == 60
+    miners.answers["10.9.0.2"] = miners.answers["10.9.0.1"]
+    miners.asked.clear()
+    assert telemetry_poller.run(job, miners) == "3 boards of 1 of 1 miners"  # only who is still due
+    assert miners.asked == ["10.9.0.2"]
+    assert db.session.query(BoardSample).count() == 6
+
+
+def test_telemetry_leaves_the_rest_to_the_next_run(job: JobContext, miners: FakeMiners) -> None:
+    add("10.9.0.1")
+    status_poller.run(job, miners)
+    assert telemetry_poller.run(context(job.config, left_s=0.1), miners).endswith("1 left for the next run")
+
+
+def test_telemetry_goes_on_at_once_where_time_was_short(
+    job: JobContext, miners: FakeMiners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("10.9.0.1", "10.9.0.2")
+    status_poller.run(job, miners)
+    miners.asked.clear()
+    monkeypatch.setattr(telemetry_poller, "THREADS", 1)
+    monkeypatch.setattr(telemetry_poller, "monotonic_s", lambda: 1e9 if miners.asked else 0.0)
+    names: list[str] = []
+    runner.answer_requests(names.append)
+    try:
+        assert telemetry_poller.run(job, miners).endswith("1 left for the next run")
+    finally:
+        runner.answer_requests(None)
+    assert names == ["telemetry_poller"]
