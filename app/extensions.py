@@ -16,7 +16,6 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import DateTime, Engine, MetaData, TypeDecorator, event
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, scoped_session
-from sqlalchemy.orm import Session as OrmSession
 
 WRITES = "writes"  # execution option: this transaction will write, so take the write lock at its beginning
 
@@ -80,7 +79,7 @@ def prepare_engine(engine: Engine) -> None:
 
 
 @contextmanager
-def writing() -> Iterator[scoped_session[OrmSession]]:
+def writing() -> Iterator[scoped_session[Any]]:
     """One short write transaction: the write lock is taken at once, committed at the end, rolled back on error.
 
     Read-then-write outside of it loses updates. Never talk to the network inside it. Do not nest.

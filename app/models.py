@@ -334,7 +334,7 @@ class PresetChangeRow(Base):
     miner: Mapped[Miner] = relationship()
 
     __table_args__ = (
-        Index("ix_preset_changes_miner_recorded", "miner_id", "recorded_at"),
+        Index("ix_preset_changes_miner_id", "miner_id", "id"),  # the latest change by id: wall clocks are stepped
         Index("ix_preset_changes_recorded", "recorded_at"),
     )
 

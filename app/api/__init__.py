@@ -1,0 +1,17 @@
+"""The JSON API (SPEC 7): a module per resource on one blueprint. Field names are fixed; fields are only ever added."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.api import balance, commands, miner_models, miners, plant, settings
+from app.api.blueprint import bp
+from app.extensions import csrf
+
+RESOURCES = (plant, balance, settings, miner_models, miners, commands)  # importing them adds their routes
+
+
+def register(app: Flask) -> None:
+    """Add the JSON API to `app`. It takes JSON only, from this host only, so it needs no CSRF token."""
+    csrf.exempt(bp)
+    app.register_blueprint(bp)

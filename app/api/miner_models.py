@@ -1,0 +1,94 @@
+"""The miner models: ladders, max preset, expected power per preset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from app.api import answers, body
+from app.api.blueprint import bp
+from app.models import MinerModel
+from app.store import miner_models
+
+MAX_POWER_W = 100_000
+MAX_HASHRATE_TH = 100_000.0
+PRESET_FIELDS = ("preset", "power_w", "hashrate_th")
+
+
+@bp.get("/models")
+def all_models() -> Response:
+    """Return every miner model, newest first."""
+    return jsonify([_model(model) for model in miner_models.all_models()])
+
+
+@bp.get("/models/<alias>")
+def one_model(alias: str) -> Response:
+    """Return one miner model."""
+    return jsonify(_model(miner_models.get(alias)))
+
+
+@bp.patch("/models/<alias>")
+def change_model(alias: str) -> Response:
+    """Set `max_preset` ("" or null clears it) and/or the expected numbers of some presets (`presets_power`)."""
+    miner_models.get(alias)
+    wanted = body.read(("max_preset", "presets_power"))
+    changes: dict[str, Any] = {}
+    if "max_preset" in wanted:
+        name = wanted["max_preset"]
+        if name is not None and not isinstance(name, str):
+            body.refuse("max_preset", 'the name of a preset of the ladder, or "" or null for none', name)
+        changes["max_preset"] = name
+    if "presets_power" in wanted:
+        changes["expected"] = _expected(wanted["presets_power"])
+    return jsonify(_model(miner_models.change(alias, changes)))
+
+
+def _expected(rows: Any) -> dict[str, tuple[int | None, float | None]]:
+    shape = "a list of objects with preset, power_w and hashrate_th"
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        body.refuse("presets_power", shape, rows)
+    expected: dict[str, tuple[int | None, float | None]] = {}
+    for row in rows:
+        unknown = [name for name in row if name not in PRESET_FIELDS]
+        if unknown or not isinstance(row.get("preset"), str):
+            body.refuse("presets_power", shape, row)
+        if row["preset"] in expected:
+            body.refuse("presets_power", "a list that names each preset once", row["preset"])
+        expected[row["preset"]] = _numbers(row)
+    return expected
+
+
+def _numbers(row: dict[str, Any]) -> tuple[int | None, float | None]:
+    power = body.number(row, "power_w", 0, MAX_POWER_W, words="a whole number", name="presets_power.power_w")
+    if power is not None and power != int(power):
+        body.refuse("presets_power.power_w", f"a whole number from 0 to {MAX_POWER_W}, or null", row["power_w"])
+    hashrate = body.number(row, "hashrate_th", 0, MAX_HASHRATE_TH, name="presets_power.hashrate_th")
+    return (int(power) if power else None), (hashrate or None)  # 0 means "not known", as in answers
+
+
+def _model(model: MinerModel) -> dict[str, Any]:
+    rungs = miner_models.rungs(model)
+    return {
+        "name": model.name,
+        "alias": model.alias,
+        "max_preset": model.max_preset,
+        "presets": [rung.name for rung in rungs],
+        "presets_power": [
+            {
+                "preset": rung.name,
+                "power_w": rung.expected_power_w or rung.firmware_power_w or 0,
+                "hashrate_th": rung.expected_hashrate_ths or rung.hashrate_ths or 0.0,
+                "firmware_power_w": rung.firmware_power_w,
+                "configured": rung.expected_power_w is not None or rung.expected_hashrate_ths is not None,
+                "modded_psu_required": rung.modded_psu_required,
+                "tuned_count": rung.tuned_count,
+                "miner_count": rung.miner_count,
+            }
+            for rung in rungs
+        ],
+        "created_at": answers.instant(model.created_at),
+        "allow_modded_psu": model.allow_modded_psu,
+        "untuned_use": model.untuned_use,
+        "version": model.version,
+    }

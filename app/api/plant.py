@@ -1,0 +1,86 @@
+"""The plant: readings over time, its sources and what they measure. All powers in kW."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from app import clock
+from app.api import answers, body, query
+from app.api.blueprint import bp
+from app.core.types import SourceKind, SourceRole
+from app.models import PlantSource
+from app.store import plant_history
+from app.store.plant_history import Reading
+
+LONGEST_STEP_S = 31 * 86_400
+
+
+@bp.get("/plant/latest")
+def latest_reading() -> Response:
+    """Return the newest trusted reading, or null."""
+    reading = plant_history.latest()
+    return jsonify(None if reading is None else _reading(reading))
+
+
+@bp.get("/plant/history")
+def readings() -> Response:
+    """Return readings, newest first; `step` (seconds) asks for the means of such steps."""
+    found = plant_history.history(
+        query.limit(),
+        query.instant("since"),
+        query.instant("until"),
+        query.optional_whole("step", 1, LONGEST_STEP_S),
+    )
+    return jsonify([_reading(reading) for reading in found])
+
+
+@bp.get("/plant/sources")
+def sources() -> Response:
+    """Return every generator and metered container the plant ever named."""
+    return jsonify([_source(source) for source in plant_history.sources()])
+
+
+@bp.patch("/plant/sources/<path:name>")
+def change_source(name: str) -> Response:
+    """Say what a source measures. `kind` tells apart a generator and a container of one name."""
+    wanted = body.read(("role", "kind"), ("role",))
+    role, kind = wanted["role"], wanted.get("kind")
+    if not isinstance(role, str) or role not in set(SourceRole):
+        body.refuse("role", f"one of {', '.join(SourceRole)}", role)
+    if kind is not None and (not isinstance(kind, str) or kind not in set(SourceKind)):
+        body.refuse("kind", f"one of {', '.join(SourceKind)}", kind)
+    return jsonify(_source(plant_history.set_role(name, role, answers.who(), clock.utcnow(), kind)))
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "id": reading.id,
+        "plant_id": reading.plant_id,
+        "total_generation": reading.generation_kw,
+        "total_container_consumption": reading.container_kw,
+        "available_power": reading.available_kw,
+        "generation_sources": _of_kind(reading, SourceKind.GENERATION),
+        "consumption_sources": _of_kind(reading, SourceKind.CONSUMPTION),
+        "recorded_at": answers.instant(reading.recorded_at),
+    }
+
+
+def _of_kind(reading: Reading, kind: SourceKind) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in source.items() if name != "kind"}
+        for source in reading.sources
+        if source.get("kind") == kind
+    ]
+
+
+def _source(source: PlantSource) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "role": source.role,
+        "last_value_kw": source.last_value_kw or 0.0,
+        "status": source.status,
+        "last_good_at": answers.instant(source.last_good_at),
+    }

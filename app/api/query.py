@@ -1,0 +1,63 @@
+"""What a request's query may be, written once: limits, times, numbers. Anything else is 400 with a sentence."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from flask import request
+from werkzeug.exceptions import BadRequest
+
+MAX_LIMIT = 1000
+DEFAULT_LIMIT = 100
+LARGEST_ID = 2**63 - 1
+_WHOLE = re.compile(r"[0-9]{1,19}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|z|[+-]\d\d:\d\d)?)?", re.ASCII)
+
+
+def limit(default: int = DEFAULT_LIMIT) -> int:
+    """Return how many rows are asked for, 1 to 1000."""
+    return whole("limit", 1, MAX_LIMIT, default)
+
+
+def whole(name: str, lowest: int, highest: int, default: int) -> int:
+    """Return a whole number of the query, or its default."""
+    found = optional_whole(name, lowest, highest)
+    return default if found is None else found
+
+
+def optional_whole(name: str, lowest: int, highest: int) -> int | None:
+    """Return a whole number of the query, None where it is absent or empty."""
+    text = request.args.get(name, "")
+    if not text:
+        return None
+    if not _WHOLE.fullmatch(text) or not lowest <= int(text) <= highest:
+        raise BadRequest(f"{name} must be a whole number from {lowest} to {highest}; got {text[:40]!r}.")
+    return int(text)
+
+
+def instant(name: str) -> datetime | None:
+    """Return a time of the query as UTC; without a zone it is taken as UTC."""
+    text = request.args.get(name, "")
+    if not text:
+        return None
+    if "T" in text:
+        text = text.replace(" ", "+")  # an unescaped + of the zone arrives as a blank
+    wrong = BadRequest(f"{name} must be a time like 2026-11-23T18:00:00Z (RFC 3339); got {text[:40]!r}.")
+    if not _TIME.fullmatch(text):
+        raise wrong
+    try:
+        found = datetime.fromisoformat(text.upper())
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise wrong from error
+
+
+def boolean(name: str) -> bool | None:
+    """Return true/false of the query, None where it is absent or empty."""
+    text = request.args.get(name, "").lower()
+    if not text:
+        return None
+    if text not in ("true", "false", "1", "0"):
+        raise BadRequest(f"{name} must be true or false; got {text[:40]!r}.")
+    return text in ("true", "1")

@@ -1,0 +1,1 @@
+"""The hands: jobs read a snapshot, ask core, act through clients, write through store."""

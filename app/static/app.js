@@ -1,0 +1,60 @@
+/* PowerHive: pause refreshing while hidden, say when contact is lost, count ages on between refreshes. */
+(function () {
+  "use strict";
+  var live = document.getElementById("live");
+  var contact = document.getElementById("contact");
+  var lostAt = null;
+  var seen = new WeakMap(); // element with an age -> {text: as the server gave it, at: when we saw it}
+
+  function words(seconds) { // as app/web/page.py writes ages
+    var whole = Math.floor(seconds);
+    if (whole < 120) { return whole + " s"; }
+    if (whole < 7200) { return Math.floor(whole / 60) + " min"; }
+    if (whole < 172800) { return Math.floor(whole / 3600) + " h"; }
+    return Math.floor(whole / 86400) + " d";
+  }
+
+  function tick() {
+    var now = performance.now();
+    document.querySelectorAll("[data-age-s]").forEach(function (element) {
+      var given = element.getAttribute("data-age-s");
+      var known = seen.get(element);
+      if (!known || known.text !== given) {
+        known = { text: given, at: now };
+        seen.set(element, known);
+      }
+      var text = words(parseFloat(given) + (now - known.at) / 1000);
+      if (element.textContent !== text) { element.textContent = text; }
+    });
+    if (lostAt !== null) {
+      document.getElementById("contact-age").textContent = words((now - lostAt) / 1000);
+    }
+  }
+
+  function lost() {
+    if (lostAt === null) { lostAt = performance.now(); }
+    contact.hidden = false;
+    live.classList.add("stale");
+  }
+
+  function found() {
+    lostAt = null;
+    contact.hidden = true;
+    live.classList.remove("stale");
+  }
+
+  setInterval(tick, 1000);
+  if (!live || !contact) { return; }
+
+  document.body.addEventListener("htmx:beforeRequest", function (event) {
+    if (document.hidden && event.target === live) { event.preventDefault(); }
+  });
+  document.addEventListener("visibilitychange", function () {
+    if (!document.hidden) { document.body.dispatchEvent(new CustomEvent("refresh")); }
+  });
+  document.body.addEventListener("htmx:afterRequest", function (event) {
+    if (event.target !== live) { return; }
+    if (event.detail.successful) { found(); } else { lost(); }
+  });
+  document.body.addEventListener("htmx:afterSwap", function () { seen = new WeakMap(); tick(); });
+})();

@@ -1,0 +1,154 @@
+"""What operators ordered: left here by web and api, claimed and carried out by the commands job."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from app.core import ladder
+from app.core import settings as rules
+from app.core.types import MinerView, Override, Preset
+from app.errors import Conflict, NotFound, SettingError
+from app.extensions import db, writing
+from app.models import Command, Miner, MinerPreset, ModelPreset
+from app.store import fleet
+from app.store import settings as settings_store
+
+SCAN, PRESET = "scan", "preset"
+OVERRIDES = {"all_to_minimum": Override.MINIMUM, "stop_all": Override.STOP, "resume": Override.NONE}
+KINDS = (PRESET, SCAN, *OVERRIDES)
+
+
+def enqueue(
+    kind: str,
+    *,
+    by: str,
+    now: datetime,
+    reason: str | None = None,
+    miner_id: int | None = None,
+    arguments: dict[str, Any] | None = None,
+) -> int:
+    """Leave an order for the commands job and return its id.
+
+    The farm-wide ones (all_to_minimum, stop_all, resume) put the setting `override` into force in the same
+    transaction, so that the next cycle obeys even if the commands job is late.
+    """
+    with writing() as session:
+        command = _row(kind, by, now, reason, miner_id=miner_id, arguments=arguments or {})
+        session.add(command)
+        if kind in OVERRIDES:
+            settings_store.put(session, {"override": rules.check("override", OVERRIDES[kind])}, by, reason, now)
+        session.flush()
+        return command.id
+
+
+def enqueue_preset(
+    mac: str, preset: str, *, by: str, now: datetime, hold_minutes: int | None = None, reason: str | None = None
+) -> int:
+    """Order one preset on one miner by hand and return the order's id. `hold_minutes` locks the miner for that long.
+
+    Raises:
+        NotFound: no such miner.
+        SettingError: the preset is not in this miner's ladder.
+        Conflict: a hard limit forbids it (SPEC 5.1, 5.2, 5.4); it is judged again when the order is carried out.
+    """
+    with writing() as session:
+        miner = fleet.by_mac(session, mac)
+        own = list(session.scalars(select(MinerPreset).where(MinerPreset.miner_id == miner.id)))
+        _check_preset(miner, own, preset, now)
+        if hold_minutes:
+            miner.hold, miner.hold_until = True, now + timedelta(minutes=hold_minutes)
+            miner.hold_reason = (reason or f"preset {preset} by hand")[:200]
+            miner.updated_at = now
+        command = _row(
+            PRESET, by, now, reason, miner_id=miner.id, arguments={"preset": preset, "hold_minutes": hold_minutes}
+        )
+        session.add(command)
+        session.flush()
+        return command.id
+
+
+def get(command_id: int) -> Command:
+    """Return one order.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    command = db.session.get(Command, command_id) if 0 < command_id < 2**63 else None
+    if command is None:
+        raise NotFound(f"There is no command {command_id}.")
+    return command
+
+
+def claim_next(now: datetime) -> Command | None:
+    """Take the oldest waiting order for this process and return it, or None. No two processes get the same one."""
+    with writing() as session:
+        waiting = select(Command.id).where(Command.status == "waiting").order_by(Command.id).limit(1)
+        command_id = session.scalar(waiting)
+        if command_id is None:
+            return None
+        claim = update(Command).where(Command.id == command_id, Command.status == "waiting")
+        claimed = session.execute(claim.values(status="running", started_at=now))
+        if getattr(claimed, "rowcount", 0) != 1:
+            return None
+    return db.session.get(Command, command_id, populate_existing=True)
+
+
+def finish(command_id: int, *, ok: bool, result: str, now: datetime) -> None:
+    """Close a claimed order as done or failed, with one sentence."""
+    with writing() as session:
+        session.execute(
+            update(Command)
+            .where(Command.id == command_id, Command.status == "running")
+            .values(status="done" if ok else "failed", result=result, finished_at=now)
+        )
+
+
+def fail_interrupted(now: datetime) -> int:
+    """Close orders that a stopped process left `running`; return how many. For the acting scheduler's start."""
+    with writing() as session:
+        result = session.execute(
+            update(Command)
+            .where(Command.status == "running")
+            .values(status="failed", result="PowerHive stopped while it was carried out.", finished_at=now)
+        )
+        return int(getattr(result, "rowcount", 0))
+
+
+def _row(
+    kind: str, by: str, now: datetime, reason: str | None, *, miner_id: int | None, arguments: dict[str, Any]
+) -> Command:
+    if kind not in KINDS:
+        raise ValueError(f"{kind} is not a kind of command")
+    return Command(
+        kind=kind, miner_id=miner_id, arguments=arguments, reason=reason, created_at=now, created_by=by
+    )
+
+
+def _check_preset(miner: Miner, own: list[MinerPreset], name: str, now: datetime) -> None:
+    if name not in {rung.name for rung in own}:
+        known = ", ".join(rung.name for rung in own) or "none yet"
+        raise SettingError("preset", f"preset must be one of this miner's presets ({known}); got {name[:60]!r}.")
+    if miner.retired:
+        raise Conflict(f"Miner {miner.mac} is retired.")
+    if miner.model is None:
+        raise Conflict(f"Miner {miner.mac} is of an unknown model and is not touched.")
+    if not (miner.managed or fleet.is_held(miner, now)):
+        raise Conflict(f"Miner {miner.mac} is neither managed nor held, so it is not commanded.")
+    top = db.session.get(ModelPreset, (miner.model.id, miner.model.max_preset)) if miner.model.max_preset else None
+    view = MinerView(
+        id=miner.id,
+        mac=miner.mac,
+        ladder=ladder.build(
+            Preset(rung.name, rung.firmware_power_w, modded_psu_required=rung.modded_psu_required) for rung in own
+        ),
+        model_alias=miner.model.alias,
+        max_preset=miner.model.max_preset,
+        max_preset_w=top.firmware_power_w if top else None,
+        allow_modded_psu=miner.model.allow_modded_psu,
+    )
+    objection = ladder.forbidden(view.ladder.get(name), view)
+    if objection:
+        raise Conflict(f"Not allowed: {objection}.")

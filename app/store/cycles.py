@@ -1,0 +1,171 @@
+"""The balance cycles: one row per cycle, also when nothing is to do. Pages show these rows and compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session, defer, scoped_session
+
+from app.core.types import CycleMemory, Plan, PlantView, PresetChange, Skip, Snapshot, Stamp
+from app.extensions import db, writing
+from app.models import BalanceCycle, MinerStatusRow
+
+KEEP_SKIPPED_CYCLES = 120  # half an hour; 3,000 reasons in every row of a year would be 500 GB
+LOOK_BACK_CYCLES = 20
+ACCOUNTED_STEP_W = 0.5  # a smaller difference is not worth a write
+
+
+def memory(session: Session | scoped_session[Any]) -> CycleMemory:
+    """Return what the newest cycle handed on; the empty memory before the first one."""
+    cycle = BalanceCycle  # its columns only: the plan and the skipped miners of a large farm are 500 KB of JSON
+    query = select(
+        cycle.overhead_kw,
+        cycle.surplus_since_at, cycle.surplus_since_monotonic_s, cycle.surplus_since_boot_id,
+        cycle.restart_room_since_at, cycle.restart_room_since_monotonic_s, cycle.restart_room_since_boot_id,
+    )  # fmt: skip
+    row = session.execute(query.order_by(cycle.id.desc()).limit(1)).first()
+    if row is None:
+        return CycleMemory()
+    return CycleMemory(overhead_kw=row[0], surplus_since=_stamp(*row[1:4]), restart_room_since=_stamp(*row[4:7]))
+
+
+def _stamp(at: datetime | None, monotonic_s: float | None, boot_id: str | None) -> Stamp | None:
+    return None if at is None or monotonic_s is None or boot_id is None else Stamp(at, monotonic_s, boot_id)
+
+
+def with_is_new(session: Session | scoped_session[Any], plant: PlantView) -> PlantView:
+    """Return the view with `is_new` set: no cycle has used this reading before."""
+    used = session.scalars(select(BalanceCycle.reading_id).order_by(BalanceCycle.id.desc()).limit(LOOK_BACK_CYCLES))
+    return replace(plant, is_new=plant.reading_id not in set(used))
+
+
+def latest() -> BalanceCycle | None:
+    """Return the newest cycle, None before the first one. Its plan and skipped miners are read only when asked for."""
+    query = select(BalanceCycle).options(defer(BalanceCycle.planned), defer(BalanceCycle.skipped))
+    return db.session.scalars(query.order_by(BalanceCycle.id.desc()).limit(1)).first()
+
+
+def record(snapshot: Snapshot, plan: Plan) -> int:
+    """Store what this cycle saw and decided, and what every miner counts with; return the row's id.
+
+    Written before anything is sent. Raises `sqlalchemy.exc.OperationalError` where the database cannot be written.
+    """
+    row = _row(snapshot, plan)
+    with writing() as session:
+        session.add(row)
+        session.flush()
+        cycle_id = row.id
+        session.execute(
+            update(BalanceCycle).where(BalanceCycle.id == cycle_id - KEEP_SKIPPED_CYCLES).values(skipped=[])
+        )
+        _store_accounted(session, snapshot, plan.accounted)
+    return cycle_id
+
+
+@dataclass(frozen=True, slots=True)
+class CycleEnd:
+    """What became of a cycle's plan. `changes`: every change decided, in all its rounds.
+
+    `failed`: how many were refused, got no answer or were stopped at the door. `expected_w`: what the managed miners
+    count with once what was sent has happened.
+    """
+
+    changes: Sequence[PresetChange]
+    failed: int
+    expected_w: float
+    duration_s: float
+
+
+def finish(cycle_id: int, end: CycleEnd) -> None:
+    """Add to a cycle's row what became of it."""
+    with writing() as session:
+        session.execute(
+            update(BalanceCycle)
+            .where(BalanceCycle.id == cycle_id)
+            .values(
+                planned=[change_as_json(change) for change in end.changes],
+                changes_count=len(end.changes),
+                failed_count=end.failed,
+                planned_w=end.expected_w,
+                duration_s=end.duration_s,
+            )
+        )
+
+
+def _row(snapshot: Snapshot, plan: Plan) -> BalanceCycle:
+    settings, passed_on = snapshot.settings, plan.memory
+    surplus, room = passed_on.surplus_since, passed_on.restart_room_since
+    return BalanceCycle(
+        recorded_at=snapshot.now.utc,
+        reading_id=None if snapshot.plant is None else snapshot.plant.reading_id,
+        mode=settings.mode,
+        policy=settings.policy,
+        override=settings.override,
+        status=plan.status,
+        reason=plan.reason,
+        emergency=plan.emergency,
+        sent=plan.send,
+        generation_kw=plan.generation_kw,
+        container_kw=plan.container_kw,
+        foreign_kw=plan.foreign_kw,
+        overhead_kw=passed_on.overhead_kw,
+        available_kw=plan.available_kw,
+        safety_margin_percent=settings.safety_margin_percent,
+        target_w=plan.target_w,
+        current_w=plan.current_w,
+        unmanaged_w=plan.unmanaged_w,
+        delta_w=plan.delta_w,
+        planned_w=plan.planned_w,
+        cut_capacity_w=plan.cut_capacity_w,
+        raise_room_w=plan.raise_room_w,
+        data_age_s=plan.data_age_s,
+        changes_count=len(plan.changes),
+        skipped_count=len(plan.skipped),
+        planned=[change_as_json(change) for change in plan.changes],
+        skipped=[skip_as_json(skip) for skip in plan.skipped],
+        decided=snapshot.now,
+        surplus_since_at=None if surplus is None else surplus.utc,
+        surplus_since_monotonic_s=None if surplus is None else surplus.monotonic_s,
+        surplus_since_boot_id=None if surplus is None else surplus.boot_id,
+        restart_room_since_at=None if room is None else room.utc,
+        restart_room_since_monotonic_s=None if room is None else room.monotonic_s,
+        restart_room_since_boot_id=None if room is None else room.boot_id,
+    )
+
+
+def change_as_json(change: PresetChange) -> dict[str, Any]:
+    """Return a decided change as a cycle's row keeps it (W)."""
+    return {
+        "miner_id": change.miner_id,
+        "mac": change.mac,
+        "kind": str(change.kind),
+        "old_preset": change.old_preset,
+        "new_preset": change.new_preset,
+        "old_power_w": round(change.old_power_w, 1),
+        "new_power_w": round(change.new_power_w, 1),
+        "reason": change.reason,
+        "origin": str(change.origin),
+    }
+
+
+def skip_as_json(skip: Skip) -> dict[str, Any]:
+    """Return why a miner was not moved as a cycle's row keeps it."""
+    return {"mac": skip.mac, "reason": skip.reason}
+
+
+def _store_accounted(session: scoped_session[Any], snapshot: Snapshot, accounted: Mapping[int, float]) -> None:
+    """Write the accounted W that differ from the last ones: what a miner counts with once it falls silent."""
+    before = {miner.id: miner.last_accounted_w for miner in snapshot.miners}
+    changed = [
+        {"which": miner_id, "watts": power_w}
+        for miner_id, power_w in accounted.items()
+        if (last_w := before.get(miner_id)) is None or abs(last_w - power_w) >= ACCOUNTED_STEP_W
+    ]
+    if changed:
+        statement = update(MinerStatusRow).where(MinerStatusRow.miner_id == bindparam("which"))
+        statement = statement.values(accounted_power_w=bindparam("watts"))
+        session.connection().execute(statement, changed)

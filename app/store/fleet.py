@@ -1,0 +1,204 @@
+"""The miners: pages of them, one of them, and what the operator decides about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy.orm import Session, contains_eager, scoped_session
+
+from app.errors import NotFound
+from app.extensions import db, writing
+from app.models import BoardSample, Miner, MinerModel, MinerSample, MinerStatusRow
+
+PAGE_SIZE = 100
+OPERATORS_COLUMNS = frozenset(
+    {"managed", "hold", "hold_until", "hold_reason", "retired", "label", "unlock_password"}
+)  # one writer per column: the rest belongs to jobs
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFilter:
+    """Which miners. `text` is looked for in MAC, address, label and hostname; `state`: online, offline, failing."""
+
+    text: str = ""
+    model: str = ""  # alias
+    managed: bool | None = None
+    state: str = ""
+    retired: bool | None = False  # None: both
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPage:
+    """One page of miners. `page` counts from 1 and never lies beyond `pages`."""
+
+    miners: Sequence[Miner]
+    total: int
+    page: int
+    pages: int
+
+
+SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "address": (func.length(Miner.ip).expression, Miner.ip.expression),
+    "newest": (Miner.id.desc(),),
+    "model": (MinerModel.name.asc(), Miner.id.asc()),
+    "power": (func.coalesce(MinerStatusRow.power_w, 0).desc(), Miner.id.asc()),
+    "hashrate": (func.coalesce(MinerStatusRow.hashrate_ths, 0).desc(), Miner.id.asc()),
+    "temperature": (func.coalesce(MinerStatusRow.chip_temp_c, 0).desc(), Miner.id.asc()),
+    "state": (func.coalesce(MinerStatusRow.online, False).asc(), MinerStatusRow.state.asc(), Miner.id.asc()),
+}
+
+
+def page(wanted: FleetFilter, sort: str = "address", page_number: int = 1, size: int = PAGE_SIZE) -> FleetPage:
+    """Return one page of the miners that match. An unknown sort is the first one."""
+    total = count(wanted)
+    pages = max(1, -(-total // size))
+    number = min(max(1, page_number), pages)
+    return FleetPage(listed(wanted, sort, limit=size, offset=(number - 1) * size), total, number, pages)
+
+
+def count(wanted: FleetFilter) -> int:
+    """Return how many miners match."""
+    return db.session.scalar(_matching(select(func.count(Miner.id)), wanted)) or 0
+
+
+def listed(wanted: FleetFilter, sort: str = "newest", *, limit: int = 1000, offset: int = 0) -> list[Miner]:
+    """Return matching miners with model and status loaded."""
+    query = _matching(select(Miner), wanted).options(contains_eager(Miner.model), contains_eager(Miner.status))
+    query = query.order_by(*SORTS.get(sort, SORTS["address"])).limit(limit).offset(offset)
+    return list(db.session.scalars(query))
+
+
+def get(mac: str) -> Miner:
+    """Return one miner by its MAC (any case).
+
+    Raises:
+        NotFound: no such miner.
+    """
+    return by_mac(db.session, mac)
+
+
+def by_mac(session: scoped_session[Any] | Session, mac: str) -> Miner:
+    """As `get`, inside the caller's own transaction."""
+    miner = session.scalars(select(Miner).where(Miner.mac == mac.lower())).one_or_none()
+    if miner is None:
+        raise NotFound(f"There is no miner {mac[:40]}.")
+    return miner
+
+
+def is_held(miner: Miner, now: datetime) -> bool:
+    """Whether an operator's hold is in force: set, and not past its end."""
+    return miner.hold and (miner.hold_until is None or miner.hold_until > now)
+
+
+def edit(mac: str, changes: dict[str, Any], now: datetime) -> Miner:
+    """Write several of the operator's columns of one miner in one transaction and return the miner.
+
+    Raises:
+        NotFound: no such miner.
+    """
+    if unknown := set(changes) - OPERATORS_COLUMNS:
+        raise ValueError(f"not the operator's to write: {', '.join(sorted(unknown))}")
+    with writing() as session:
+        miner = by_mac(session, mac)
+        for column, value in changes.items():
+            setattr(miner, column, value)
+        miner.updated_at = now
+    return miner
+
+
+def set_managed(
+    managed: bool,
+    now: datetime,
+    *,
+    macs: Sequence[str] | None = None,
+    model: str | None = None,
+    everyone: bool = False,
+) -> int:
+    """Let PowerHive change these miners' presets, or not any more; return how many were changed by this.
+
+    Name exactly one of `macs`, `model` (alias) or `everyone`. Retired miners are left out.
+
+    Raises:
+        NotFound: no such model.
+    """
+    if sum((macs is not None, model is not None, everyone)) != 1:
+        raise ValueError("name macs, a model or everyone")
+    change = update(Miner).where(Miner.managed.is_not(managed), Miner.retired.is_(False))
+    with writing() as session:
+        if macs is not None:
+            change = change.where(Miner.mac.in_([mac.lower() for mac in macs]))
+        elif model is not None:
+            model_id = session.scalar(select(MinerModel.id).where(MinerModel.alias == model))
+            if model_id is None:
+                raise NotFound(f"There is no miner model {model[:60]}.")
+            change = change.where(Miner.model_id == model_id)
+        result = session.execute(change.values(managed=managed, updated_at=now))
+        return int(getattr(result, "rowcount", 0))
+
+
+def set_hold(
+    mac: str, hold: bool, now: datetime, *, until: datetime | None = None, reason: str | None = None
+) -> Miner:
+    """Lock a miner against automatic changes (until then, or for good), or release it."""
+    until, reason = (until, reason) if hold else (None, None)
+    return edit(mac, {"hold": hold, "hold_until": until, "hold_reason": reason}, now)
+
+
+def set_label(mac: str, label: str, now: datetime) -> Miner:
+    """Give a miner a name for people."""
+    return edit(mac, {"label": label}, now)
+
+
+def set_unlock_password(mac: str, password: str | None, now: datetime) -> Miner:
+    """Store the miner's own unlock password (None: the deployment's default). It is never shown again."""
+    return edit(mac, {"unlock_password": password}, now)
+
+
+def samples(
+    miner_id: int, limit: int, since: datetime | None = None, until: datetime | None = None
+) -> list[MinerSample]:
+    """Return a miner's status history, newest first."""
+    query = select(MinerSample).where(MinerSample.miner_id == miner_id)
+    if since is not None:
+        query = query.where(MinerSample.recorded_at >= since)
+    if until is not None:
+        query = query.where(MinerSample.recorded_at < until)
+    return list(db.session.scalars(query.order_by(MinerSample.recorded_at.desc()).limit(limit)))
+
+
+def board_samples(
+    miner_id: int, limit: int, since: datetime | None = None, until: datetime | None = None
+) -> list[BoardSample]:
+    """Return a miner's hash-board history, newest first, boards in order within one time."""
+    query = select(BoardSample).where(BoardSample.miner_id == miner_id)
+    if since is not None:
+        query = query.where(BoardSample.recorded_at >= since)
+    if until is not None:
+        query = query.where(BoardSample.recorded_at < until)
+    return list(db.session.scalars(query.order_by(BoardSample.recorded_at.desc(), BoardSample.board).limit(limit)))
+
+
+def _matching(query: Select[Any], wanted: FleetFilter) -> Select[Any]:
+    query = query.outerjoin(Miner.model).outerjoin(Miner.status)
+    if wanted.text:
+        text = wanted.text.strip()
+        columns = (Miner.mac, Miner.ip, Miner.label, Miner.hostname)
+        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
+    if wanted.model:
+        query = query.where(MinerModel.alias == wanted.model)
+    if wanted.managed is not None:
+        query = query.where(Miner.managed.is_(wanted.managed))
+    if wanted.retired is not None:
+        query = query.where(Miner.retired.is_(wanted.retired))
+    online = func.coalesce(MinerStatusRow.online, False)
+    if wanted.state == "online":
+        query = query.where(online.is_(True))
+    elif wanted.state == "offline":
+        query = query.where(online.is_(False))
+    elif wanted.state == "failing":
+        query = query.where(online.is_(True), MinerStatusRow.state == "failure")
+    return query

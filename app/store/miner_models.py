@@ -1,0 +1,181 @@
+"""The miner models: their ladders, the operator's max preset and expected numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, scoped_session, selectinload
+
+from app.core.ladder import DISABLED
+from app.errors import Conflict, NotFound, SettingError
+from app.extensions import db, writing
+from app.models import Miner, MinerModel, ModelPreset
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What a max preset would mean: how many miners could draw how much at most (W each, kW together)."""
+
+    miners: int
+    managed: int
+    preset: str
+    power_w: int | None
+    total_kw: float
+
+    @property
+    def sentence(self) -> str:
+        if self.power_w is None:
+            return f"No max preset: the {_miners(self.miners)} of this model are not touched at all."
+        return f"{_miners(self.miners)} may go up to {self.power_w:,} W: at most {self.total_kw:,.1f} kW"
+
+
+def all_models() -> list[MinerModel]:
+    """Return every miner model with its ladder, newest first."""
+    return list(
+        db.session.scalars(select(MinerModel).options(selectinload(MinerModel.presets)).order_by(MinerModel.id.desc()))
+    )
+
+
+def get(alias: str) -> MinerModel:
+    """Return one miner model by its firmware alias.
+
+    Raises:
+        NotFound: no such model.
+    """
+    return _by_alias(db.session, alias)
+
+
+def rungs(model: MinerModel) -> list[ModelPreset]:
+    """Return a model's presets by firmware watts, unknown watts last."""
+    return sorted(model.presets, key=lambda p: (p.firmware_power_w is None, p.firmware_power_w or 0, p.name))
+
+
+def unfit(preset: ModelPreset, allow_modded_psu: bool) -> str | None:
+    """Return why a preset cannot be a max preset (SPEC 5.4), or None."""
+    if preset.name.casefold() == DISABLED:
+        return "it means manual clocks with unknown watts"
+    if preset.firmware_power_w is None:
+        return "its firmware watts are unknown"
+    if preset.modded_psu_required and not allow_modded_psu:
+        return "it needs a modified power supply"
+    return None
+
+
+def max_preset_choices(model: MinerModel) -> list[ModelPreset]:
+    """Return the presets that the operator may choose as max preset, lowest first."""
+    return [preset for preset in rungs(model) if unfit(preset, model.allow_modded_psu) is None]
+
+
+def counts() -> dict[int, tuple[int, int]]:
+    """Return (miners, managed miners) by model id, without retired ones."""
+    managed = func.sum(func.coalesce(Miner.managed, False).cast(db.Integer))
+    query = select(Miner.model_id, func.count(Miner.id), managed)
+    query = query.where(Miner.model_id.is_not(None), Miner.retired.is_(False)).group_by(Miner.model_id)
+    return {model_id: (total, int(some or 0)) for model_id, total, some in db.session.execute(query)}
+
+
+def consequence(alias: str, preset: str | None) -> Consequence:
+    """Return what choosing `preset` ("" or None: none) as max preset of this model would mean.
+
+    Raises:
+        NotFound: no such model.
+        SettingError: the preset may not be chosen.
+    """
+    model = get(alias)
+    return consequence_of(_chosen(model, preset), counts().get(model.id, (0, 0)))
+
+
+def consequence_of(preset: ModelPreset | None, miners: tuple[int, int]) -> Consequence:
+    """As `consequence`, from rows at hand. The larger of firmware's and operator's watts: "at most" is a promise."""
+    if preset is None:
+        return Consequence(*miners, "", None, 0.0)
+    power_w = max(preset.firmware_power_w or 0, preset.expected_power_w or 0)
+    return Consequence(*miners, preset.name, power_w, miners[0] * power_w / 1000)
+
+
+def set_max_preset(alias: str, preset: str | None, version: int | None = None) -> MinerModel:
+    """Set the highest preset allowed for a model; "" or None clears it: then its miners are not touched.
+
+    `version`: the model's version the operator looked at; None skips that check.
+
+    Raises:
+        NotFound: no such model.
+        SettingError: not in the ladder, unknown watts, `disabled`, or it needs a modified power supply.
+        Conflict: the model has changed since that version.
+    """
+    return change(alias, {"max_preset": preset}, version)
+
+
+def set_expected(alias: str, expected: Mapping[str, tuple[int | None, float | None]]) -> MinerModel:
+    """Set the operator's own (power in W, hashrate in TH/s) per preset; None in either place clears it.
+
+    Raises:
+        NotFound: no such model.
+        SettingError: a preset that is not in the ladder.
+    """
+    return change(alias, {"expected": expected})
+
+
+def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -> MinerModel:
+    """Write `max_preset` and/or `expected` (as in `set_expected`) in one transaction, all or none."""
+    with writing() as session:
+        model = _by_alias(session, alias)
+        if version is not None and version != model.version:
+            raise Conflict(f"{model.name} was changed by somebody else meanwhile: look at it again.")
+        if "max_preset" in changes:
+            chosen = _chosen(model, changes["max_preset"])
+            model.max_preset = chosen.name if chosen else None
+        by_name = {preset.name: preset for preset in model.presets}
+        for name, (power_w, hashrate_ths) in changes.get("expected", {}).items():
+            if name not in by_name:
+                raise SettingError("presets_power", f"presets_power: {_not_in_ladder(model, name)}")
+            by_name[name].expected_power_w = power_w
+            by_name[name].expected_hashrate_ths = hashrate_ths
+        model.version += 1
+    return get(alias)
+
+
+def without_max_preset() -> list[tuple[str, str, int]]:
+    """Return (alias, name, miners) of the models that have miners but no max preset."""
+    query = select(MinerModel.alias, MinerModel.name, func.count(Miner.id)).join(Miner, Miner.model_id == MinerModel.id)
+    query = query.where(MinerModel.max_preset.is_(None), Miner.retired.is_(False))
+    query = query.group_by(MinerModel.id, MinerModel.alias, MinerModel.name).order_by(MinerModel.name)
+    return [(alias, name, total) for alias, name, total in db.session.execute(query)]
+
+
+def names() -> list[tuple[str, str]]:
+    """Return (alias, name) of every model, by name: for the choices of filters."""
+    rows = db.session.execute(select(MinerModel.alias, MinerModel.name).order_by(MinerModel.name))
+    return [(alias, name) for alias, name in rows]
+
+
+def _by_alias(session: scoped_session[Any] | Session, alias: str) -> MinerModel:
+    query = select(MinerModel).where(MinerModel.alias == alias).options(selectinload(MinerModel.presets))
+    model = session.scalars(query).one_or_none()
+    if model is None:
+        raise NotFound(f"There is no miner model {alias[:60]}.")
+    return model
+
+
+def _chosen(model: MinerModel, name: str | None) -> ModelPreset | None:
+    if not name:
+        return None
+    preset = next((p for p in model.presets if p.name == name), None)
+    if preset is None:
+        raise SettingError("max_preset", f"max_preset: {_not_in_ladder(model, name)}")
+    why = unfit(preset, model.allow_modded_psu)
+    if why:
+        raise SettingError("max_preset", f"max_preset cannot be {name[:60]!r}: {why}.")
+    return preset
+
+
+def _not_in_ladder(model: MinerModel, name: str) -> str:
+    ladder = ", ".join(preset.name for preset in rungs(model)) or "no presets are known yet"
+    return f"{name[:60]!r} is not a preset of {model.name}; its ladder: {ladder}."
+
+
+def _miners(count: int) -> str:
+    return "1 miner" if count == 1 else f"{count:,} miners"

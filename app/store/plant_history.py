@@ -1,0 +1,138 @@
+"""What the plant gave and took: readings over time, its sources and their roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, cast, extract, func, select
+
+from app.core.types import SourceKind, SourceRole
+from app.errors import Conflict, NotFound, SettingError
+from app.extensions import db, writing
+from app.models import PlantReadingRow, PlantSource
+
+ROLES = {
+    SourceKind.CONSUMPTION: (SourceRole.FOREIGN, SourceRole.MINERS, SourceRole.RETIRED),
+    SourceKind.GENERATION: (SourceRole.GENERATION, SourceRole.RETIRED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading, or the mean of all readings of one time step (its sources are those of the last one). kW."""
+
+    id: int
+    plant_id: str
+    generation_kw: float
+    container_kw: float
+    available_kw: float
+    sources: list[dict[str, Any]]
+    recorded_at: datetime
+
+
+def latest() -> Reading | None:
+    """Return the newest trusted reading, or None."""
+    return next(iter(history(1)), None)
+
+
+def history(
+    limit: int = 100, since: datetime | None = None, until: datetime | None = None, step_s: int | None = None
+) -> list[Reading]:
+    """Return readings with since <= recorded_at < until, newest first; with `step_s` the means of such steps."""
+    if step_s is not None:
+        return _steps(limit, since, until, step_s)
+    query = select(PlantReadingRow).where(*_between(since, until))
+    query = query.order_by(PlantReadingRow.recorded_at.desc()).limit(limit)
+    return [
+        Reading(
+            id=row.id,
+            plant_id=row.plant_id,
+            generation_kw=row.generation_kw,
+            container_kw=row.container_kw,
+            available_kw=row.available_kw,
+            sources=row.sources,
+            recorded_at=row.recorded_at,
+        )
+        for row in db.session.scalars(query)
+    ]
+
+
+def sources() -> list[PlantSource]:
+    """Return every source of the plant, generation first, then by name."""
+    return list(db.session.scalars(select(PlantSource).order_by(PlantSource.kind.desc(), PlantSource.name)))
+
+
+def set_role(name: str, role: str, who: str, now: datetime, kind: str | None = None) -> PlantSource:
+    """Say what a source measures. Where a generator and a container share a name, `kind` tells which one.
+
+    Raises:
+        NotFound: no such source.
+        SettingError: no such role.
+        Conflict: the role does not fit the kind of source.
+    """
+    if role not in set(SourceRole):
+        raise SettingError("role", f"role must be one of {', '.join(SourceRole)}; got {role[:60]!r}.")
+    with writing() as session:
+        query = select(PlantSource).where(PlantSource.name == name).order_by(PlantSource.kind)  # consumption first
+        found = [s for s in session.scalars(query) if kind is None or s.kind == kind]
+        if not found:
+            raise NotFound(f"There is no plant source {name[:64]}.")
+        source = next((s for s in found if role in ROLES[SourceKind(s.kind)]), None)
+        if source is None:
+            allowed = ", ".join(ROLES[SourceKind(found[0].kind)])
+            raise Conflict(f"{name} is a {found[0].kind} source: its role can be {allowed}.")
+        if source.role != role:
+            source.role, source.role_changed_at, source.role_changed_by = role, now, who
+    return source
+
+
+def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None:
+        conditions.append(PlantReadingRow.recorded_at >= since)
+    if until is not None:
+        conditions.append(PlantReadingRow.recorded_at < until)
+    return conditions
+
+
+def _steps(limit: int, since: datetime | None, until: datetime | None, step_s: int) -> list[Reading]:
+    step = _epoch_s() // step_s
+    means = (
+        select(
+            step.label("step"),
+            func.max(PlantReadingRow.id).label("last_id"),
+            func.avg(PlantReadingRow.generation_kw).label("generation_kw"),
+            func.avg(PlantReadingRow.container_kw).label("container_kw"),
+            func.avg(PlantReadingRow.available_kw).label("available_kw"),
+        )
+        .where(*_between(since, until))
+        .group_by(step)
+        .order_by(step.desc())
+        .limit(limit)
+        .subquery()
+    )
+    query = select(
+        means.c.step, means.c.last_id, means.c.generation_kw, means.c.container_kw, means.c.available_kw,
+        PlantReadingRow.plant_id, PlantReadingRow.sources,
+    ).join(PlantReadingRow, PlantReadingRow.id == means.c.last_id).order_by(means.c.step.desc())  # fmt: skip
+    return [
+        Reading(
+            id=row.last_id,
+            plant_id=row.plant_id,
+            generation_kw=row.generation_kw,
+            container_kw=row.container_kw,
+            available_kw=row.available_kw,
+            sources=row.sources,
+            recorded_at=datetime.fromtimestamp(int(row.step) * step_s, UTC),
+        )
+        for row in db.session.execute(query)
+    ]
+
+
+def _epoch_s() -> ColumnElement[int]:
+    """Seconds since 1970 of recorded_at, as a whole number, in the database's own words."""
+    if db.engine.dialect.name == "sqlite":
+        return cast(func.strftime("%s", PlantReadingRow.recorded_at), BigInteger)
+    return cast(func.floor(extract("epoch", PlantReadingRow.recorded_at)), BigInteger)

@@ -1,0 +1,97 @@
+"""The run-time settings: what is in force, and who changed what, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, scoped_session
+
+from app.core import settings as rules
+from app.core.settings import SettingSpec
+from app.core.types import Settings
+from app.extensions import db, writing
+from app.models import SettingChange, SettingRow
+
+
+@dataclass(frozen=True, slots=True)
+class SettingValue:
+    """One setting in force, with its rules and its latest change (None: still the default)."""
+
+    spec: SettingSpec
+    value: Any
+    last_change: SettingChange | None
+
+
+def load() -> Settings:
+    """Return the settings in force; what is damaged in the database falls back to its default."""
+    return rules.from_values(_stored(db.session))
+
+
+def as_values() -> dict[str, Any]:
+    """Return every setting in force by name."""
+    settings = load()
+    return {name: getattr(settings, name) for name in rules.SPECS}
+
+
+def values() -> list[SettingValue]:
+    """Return every setting in force, with its rules and its latest change."""
+    in_force = as_values()
+    newest = select(func.max(SettingChange.id)).group_by(SettingChange.name)
+    changes = db.session.scalars(select(SettingChange).where(SettingChange.id.in_(newest)))
+    by_name = {change.name: change for change in changes}
+    return [SettingValue(spec, in_force[name], by_name.get(name)) for name, spec in rules.SPECS.items()]
+
+
+def history(limit: int = 100) -> list[SettingChange]:
+    """Return the latest changes of settings, newest first."""
+    return list(db.session.scalars(select(SettingChange).order_by(SettingChange.id.desc()).limit(limit)))
+
+
+def change(name: str, value: Any, who: str, reason: str | None, now: datetime) -> Any:
+    """Put one setting into force and note who did it; return the stored value.
+
+    Raises:
+        SettingError: no such setting, or a value it does not allow. Nothing is changed then.
+    """
+    return change_many({name: value}, who, reason, now)[name]
+
+
+def change_many(wanted: Mapping[str, Any], who: str, reason: str | None, now: datetime) -> dict[str, Any]:
+    """Put several settings into force, all or none; return them as stored. A value already in force leaves no history.
+
+    Raises:
+        SettingError: as `change`.
+    """
+    checked = {name: rules.check(name, value) for name, value in wanted.items()}
+    with writing() as session:
+        put(session, checked, who, reason, now)
+    return checked
+
+
+def put(
+    session: scoped_session[Any] | Session,
+    checked: Mapping[str, Any],
+    who: str,
+    reason: str | None,
+    now: datetime,
+) -> None:
+    """Write already checked values inside the caller's own write transaction."""
+    stored = _stored(session)
+    in_force = rules.from_values(stored)
+    for name, value in checked.items():
+        old = getattr(in_force, name)
+        if name not in stored or stored[name] != value:
+            session.merge(SettingRow(name=name, value=value))
+        if old != value:
+            session.add(
+                SettingChange(name=name, old_value=old, new_value=value, changed_at=now, changed_by=who, reason=reason)
+            )
+
+
+def _stored(session: scoped_session[Any] | Session) -> dict[str, Any]:
+    rows = session.execute(select(SettingRow.name, SettingRow.value))
+    return {name: value for name, value in rows}  # noqa: C416 - typed

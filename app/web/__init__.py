@@ -1,0 +1,17 @@
+"""The pages, and what stands at the door of pages and JSON API alike (guard, errors)."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.web import dashboard, errors, events, guard, health, miner_models, miners, page, settings
+
+
+def register(app: Flask) -> None:
+    """Add guard, error answers, pages and probes to `app`. The configuration must be in its extensions already."""
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # a dashboard left open for a week must still be able to post
+    guard.install(app)
+    errors.install(app)
+    page.install(app)
+    for module in (dashboard, miners, miner_models, events, settings, health):
+        app.register_blueprint(module.bp)

@@ -1,0 +1,104 @@
+"""The forms. What they let through is still checked by the rules in `core`; here is only how people write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import Field, FloatField, HiddenField, SelectField, StringField, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.validators import InputRequired, Length, NumberRange
+from wtforms.widgets import TextInput
+
+from app.core.settings import SPECS
+from app.core.types import Mode
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,12}([.,][0-9]{1,12})?")
+
+
+def options(pairs: Iterable[tuple[str, str]]) -> list[Any]:
+    """Return (value, words) pairs as the choices of a select field."""
+    return [SelectChoice(value, words) for value, words in pairs]
+
+
+class PlainFloatField(FloatField):
+    """A number as people write it, with point or comma; no `1e3`, `5_0`, `nan` or digits of other scripts."""
+
+    widget = TextInput()  # a number input knows no comma and gives "" for half a number
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else f"{self.data:g}"
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        if not valuelist:
+            return
+        text = str(valuelist[0]).strip()
+        if not _NUMBER.fullmatch(text):
+            self.data = None
+            raise ValueError("Write a number, like 12.5.")
+        self.data = float(text.replace(",", ".")) + 0.0  # -0.0 becomes 0.0
+
+
+def printable(_form: FlaskForm, field: Field) -> None:
+    """Refuse control characters."""
+    if field.data and not field.data.isprintable():
+        raise ValidationError("Leave out line breaks and control characters.")
+
+
+def _reason() -> StringField:
+    return StringField("Reason (optional)", [Length(max=300, message="At most 300 characters."), printable])
+
+
+class MarginForm(FlaskForm):  # type: ignore[misc]
+    """The safety margin, in percent of the available power."""
+
+    safety_margin_percent = PlainFloatField(
+        "Safety margin",
+        [
+            InputRequired("Write a number from 0 to 50."),
+            NumberRange(
+                SPECS["safety_margin_percent"].minimum,
+                SPECS["safety_margin_percent"].maximum,
+                "The margin must be from %(min)g to %(max)g %%.",
+            ),
+        ],
+    )
+
+
+class ModeForm(FlaskForm):  # type: ignore[misc]
+    """Observe, armed or off, and why."""
+
+    mode = SelectField(
+        "Mode",
+        choices=options(
+            [
+                (Mode.OBSERVE.value, "Observe – send nothing"),
+                (Mode.ARMED.value, "Armed – control miners"),
+                (Mode.OFF.value, "Off"),
+            ]
+        ),
+    )
+    reason = _reason()
+
+
+class MaxPresetForm(FlaskForm):  # type: ignore[misc]
+    """The highest preset of one miner model; its choices are the model's ladder."""
+
+    max_preset = SelectField("Max preset", validate_choice=False)
+    version = HiddenField()
+
+
+class ManagedForm(FlaskForm):  # type: ignore[misc]
+    """Manage one miner, or not any more."""
+
+    managed = SelectField("Managed", choices=options([("1", "managed"), ("0", "not managed")]))
+
+
+class BulkManagedForm(ManagedForm):
+    """Manage every miner of a model (empty: every miner), or not any more."""
+
+    model = SelectField("Which miners", validate_choice=True)

@@ -1,0 +1,16 @@
+"""What the API tests share."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests import factories
+
+MAC = "02:00:00:00:00:01"
+
+
+@pytest.fixture
+def farm(app: Flask) -> None:
+    with app.app_context():
+        factories.full_farm()

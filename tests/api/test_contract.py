@@ -1,0 +1,386 @@
+"""The contract of SPEC 7: every call's exact fields, units and answers with and without data."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.core.settings import SPECS
+from app.extensions import db
+from app.models import Miner, MinerModel, PlantSource
+from tests import factories
+
+MAC = "02:00:00:00:00:01"
+PLANT = {
+    "id",
+    "plant_id",
+    "total_generation",
+    "total_container_consumption",
+    "available_power",
+    "generation_sources",
+    "consumption_sources",
+    "recorded_at",
+}
+STATUS = {
+    "status",
+    "plant_generation_kw",
+    "plant_container_kw",
+    "available_power_kw",
+    "safety_margin_percent",
+    "target_power_kw",
+    "target_power_w",
+    "current_consumption_w",
+    "managed_consumption_w",
+    "unmanaged_consumption_w",
+    "expected_consumption_w",
+    "expected_delta_w",
+    "managed_miners_count",
+    "last_reading_at",
+}
+STATUS_BESIDE = {
+    "mode",
+    "override",
+    "policy",
+    "reason",
+    "emergency",
+    "foreign_kw",
+    "overhead_kw",
+    "data_age_s",
+    "cycle_id",
+    "cycle_at",
+    "cycle_age_s",
+    "cut_capacity_w",
+    "raise_capacity_w",
+    "miners_count",
+    "online_miners_count",
+    "offline_miners_count",
+    "held_miners_count",
+    "failing_miners_count",
+    "not_applied_miners_count",
+    "other_firmware_count",
+    "hashrate_ths",
+    "efficiency_w_per_ths",
+    "measured_power_w",
+}
+EVENT = {
+    "id",
+    "miner_id",
+    "old_preset",
+    "new_preset",
+    "old_power",
+    "new_power",
+    "reason",
+    "total_consumption_before",
+    "total_consumption_after",
+    "available_power",
+    "target_power",
+    "success",
+    "error_message",
+    "recorded_at",
+    "outcome",
+}
+EVENT_BESIDE = {"kind", "origin", "attempt", "mac", "cycle_id", "command_id", "finished_at"}
+MODEL = {"name", "alias", "max_preset", "presets", "presets_power", "created_at"}
+MODEL_BESIDE = {"allow_modded_psu", "untuned_use", "version"}
+MINER = {"id", "ip", "online", "managed", "model", "latest_status", "created_at", "updated_at"}
+MINER_BESIDE = {
+    "mac",
+    "label",
+    "hostname",
+    "firmware_version",
+    "hold",
+    "hold_until",
+    "hold_reason",
+    "retired",
+    "unlock_pass_set",
+    "adoption_error",
+    "last_seen_at",
+}
+LATEST = {"state", "preset", "hashrate", "hashrate_ths", "power_consumption", "uptime", "fans", "chains", "recorded_at"}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def get(client: FlaskClient, path: str, status: int = 200) -> Any:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    return answer.get_json()
+
+
+def test_without_data_numbers_are_zero_and_times_null(client: FlaskClient) -> None:
+    assert get(client, "/api/plant/latest") is None
+    status = get(client, "/api/balance/status")
+    assert set(status) == STATUS | STATUS_BESIDE
+    assert status["status"] == "NO_DATA"
+    assert status["safety_margin_percent"] == 10.0
+    assert status["last_reading_at"] is None
+    numbers = {name for name in STATUS if name.endswith(("_kw", "_w", "_count"))}
+    assert {status[name] for name in numbers} == {0}
+    for path in ("/api/plant/history", "/api/plant/sources", "/api/balance/events", "/api/models", "/api/miners"):
+        assert get(client, path) == []
+
+
+def test_the_latest_reading(client: FlaskClient, farm: None) -> None:
+    reading = get(client, "/api/plant/latest")
+    assert set(reading) == PLANT
+    assert (reading["total_generation"], reading["total_container_consumption"]) == (3200.0, 40.0)
+    assert TIME.fullmatch(reading["recorded_at"])
+    assert [source["name"] for source in reading["generation_sources"]] == ["UG1"]
+    assert [source["name"] for source in reading["consumption_sources"]] == ["C1"]
+    assert get(client, "/api/plant/history") == [reading]
+
+
+def test_the_history_is_newest_first_and_bounded(app: Flask, client: FlaskClient) -> None:
+    start = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    with app.app_context():
+        for number in range(8):
+            factories.reading(recorded_at=start + timedelta(seconds=15 * number), generation_kw=100.0 * number)
+    values = [r["total_generation"] for r in get(client, "/api/plant/history?limit=3")]
+    assert values == [700.0, 600.0, 500.0]
+    within = "/api/plant/history?since=2026-11-23T12:00:15Z&until=2026-11-23T12:01:00Z"
+    assert [r["total_generation"] for r in get(client, within)] == [300.0, 200.0, 100.0]
+    zoned = get(client, "/api/plant/history?since=2026-11-23T13:01:45+01:00")
+    assert [r["total_generation"] for r in zoned] == [700.0]
+
+
+def test_steps_are_means(app: Flask, client: FlaskClient) -> None:
+    start = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    with app.app_context():
+        for number in range(8):
+            factories.reading(recorded_at=start + timedelta(seconds=15 * number), generation_kw=100.0 * number)
+    steps = get(client, "/api/plant/history?step=60")
+    assert [set(step) for step in steps] == [PLANT, PLANT]
+    assert [(step["recorded_at"], step["total_generation"]) for step in steps] == [
+        ("2026-11-23T12:01:00Z", 550.0),
+        ("2026-11-23T12:00:00Z", 150.0),
+    ]
+
+
+def test_the_balance_status(client: FlaskClient, farm: None) -> None:
+    status = get(client, "/api/balance/status")
+    assert set(status) == STATUS | STATUS_BESIDE
+    assert status["status"] == "OK"
+    assert status["target_power_kw"] * 1000 == status["target_power_w"] == 2_844_000.0
+    assert status["current_consumption_w"] == status["managed_consumption_w"] == 2_531_000.0
+    assert status["expected_consumption_w"] == 2_531_000.0  # nothing was sent: observe
+    assert status["expected_delta_w"] == 313_000.0
+    assert status["managed_miners_count"] == 8
+    assert status["online_miners_count"] + status["offline_miners_count"] == status["miners_count"] == 12
+    assert TIME.fullmatch(status["last_reading_at"])
+
+
+def test_only_online_sha256_miners_add_to_the_hashrate(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.miner(1)
+        factories.miner(2, online=False)
+        factories.miner(3, factories.model("l7", algorithm="scrypt"))
+        factories.miner(4, retired=True)
+    status = get(client, "/api/balance/status")
+    assert status["hashrate_ths"] == 85.5
+    assert status["measured_power_w"] == 2 * 2310
+    assert status["efficiency_w_per_ths"] == pytest.approx(2310 / 85.5)
+
+
+def test_events(client: FlaskClient, farm: None) -> None:
+    events = get(client, "/api/balance/events")
+    assert {frozenset(event) for event in events} == {frozenset(EVENT | EVENT_BESIDE)}
+    assert [event["id"] for event in events] == sorted((event["id"] for event in events), reverse=True)
+    assert {event["success"] for event in events if event["outcome"] == "confirmed"} == {True}
+    assert {event["success"] for event in events if event["outcome"] != "confirmed"} == {False}
+    one = get(client, "/api/balance/events?miner_id=2&limit=5")
+    assert {event["miner_id"] for event in one} == {2}
+    assert get(client, "/api/balance/events?miner_id=999") == []
+
+
+def test_settings_are_all_there_and_change_together(client: FlaskClient) -> None:
+    before = get(client, "/api/settings")
+    assert set(before) == set(SPECS)
+    answer = client.patch("/api/settings", json={"tolerance_w": 900, "farm_limit_kw": None, "reason": "test"})
+    assert answer.status_code == 200
+    assert answer.get_json() == before | {"tolerance_w": 900}
+    half = client.patch("/api/settings", json={"tolerance_w": 800, "cooldown_s": 1})
+    assert half.status_code == 422
+    assert get(client, "/api/settings")["tolerance_w"] == 900
+
+
+def test_the_safety_margin(client: FlaskClient) -> None:
+    answer = client.patch("/api/settings/safety-margin", json={"safety_margin_percent": 12.5})
+    assert (answer.status_code, answer.get_json()) == (200, {"safety_margin_percent": 12.5})
+    assert get(client, "/api/balance/status")["safety_margin_percent"] == 12.5
+
+
+def test_models(client: FlaskClient, farm: None) -> None:
+    models = get(client, "/api/models")
+    assert [model["alias"] for model in models] == ["s21xp", "s19jpro"]
+    model = get(client, "/api/models/s19jpro")
+    assert set(model) == MODEL | MODEL_BESIDE
+    assert model["presets"] == ["1500", "2300", "2800", "3420"]
+    assert {"preset", "power_w", "hashrate_th"} <= set(model["presets_power"][0])
+    assert get(client, "/api/models/s21xp")["presets"][-1] == "disabled"
+
+
+def test_a_models_limit_and_numbers_change(client: FlaskClient, farm: None) -> None:
+    changes = {"max_preset": "3420", "presets_power": [{"preset": "2300", "power_w": 2350, "hashrate_th": 86.5}]}
+    model = client.patch("/api/models/s19jpro", json=changes).get_json()
+    assert model["max_preset"] == "3420"
+    assert model["presets_power"][1]["power_w"] == 2350
+    assert model["presets_power"][1]["hashrate_th"] == 86.5
+    assert model["presets_power"][1]["firmware_power_w"] == 2300
+    for nothing in ("", None):
+        assert client.patch("/api/models/s19jpro", json={"max_preset": nothing}).get_json()["max_preset"] is None
+
+
+def test_miners(client: FlaskClient, farm: None) -> None:
+    answer = client.get("/api/miners?limit=5")
+    assert answer.headers["X-Total-Count"] == "12"
+    assert [miner["id"] for miner in answer.get_json()] == [12, 11, 10, 9, 8]
+    miner = get(client, f"/api/miners/{MAC.upper()}")
+    assert set(miner) == MINER | MINER_BESIDE
+    latest = miner["latest_status"]
+    assert set(latest) >= LATEST
+    assert (latest["hashrate"], latest["hashrate_ths"]) == (85_500.0, 85.5)
+    assert (latest["power_consumption"], latest["uptime"], latest["preset"]) == (2310, 86_000, "2300")
+    assert {m["online"] for m in get(client, "/api/miners?online=false")} == {False}
+    assert {m["model"] for m in get(client, "/api/miners?model=s21xp&managed=false")} == {"s21xp"}
+
+
+def test_a_miners_history(client: FlaskClient, farm: None) -> None:
+    assert set(get(client, f"/api/miners/{MAC}/statuses")[0]) == {
+        "state",
+        "preset",
+        "hashrate",
+        "hashrate_ths",
+        "power_consumption",
+        "uptime",
+        "pcb_temp_c",
+        "chip_temp_c",
+        "recorded_at",
+    }
+    assert set(get(client, f"/api/miners/{MAC}/telemetry")[0]) == {
+        "recorded_at",
+        "board",
+        "state",
+        "power_w",
+        "hashrate_ths",
+        "frequency_mhz",
+        "voltage_mv",
+        "pcb_temp_c",
+        "chip_temp_c",
+        "chips_red",
+        "chips_orange",
+        "chips_grey",
+    }
+    assert get(client, f"/api/miners/{MAC}/statuses?since=2099-01-01T00:00:00Z") == []
+
+
+def test_a_miner_is_changed(app: Flask, client: FlaskClient, farm: None) -> None:
+    changes = {"managed": False, "label": " B2-07 ", "unlock_pass": "s3cret", "hold": True, "hold_minutes": 30}
+    miner = client.patch(f"/api/miners/{MAC}", json=changes).get_json()
+    assert (miner["managed"], miner["label"], miner["hold"], miner["unlock_pass_set"]) == (False, "B2-07", True, True)
+    assert TIME.fullmatch(miner["hold_until"])
+    with app.app_context():
+        assert db.session.query(Miner).filter_by(mac=MAC).one().unlock_password == "s3cret"
+    miner = client.patch(f"/api/miners/{MAC}", json={"hold": False, "unlock_pass": None}).get_json()
+    assert (miner["hold"], miner["hold_until"], miner["unlock_pass_set"]) == (False, None, False)
+
+
+def test_sources_and_their_roles(client: FlaskClient, farm: None) -> None:
+    sources = get(client, "/api/plant/sources")
+    assert {frozenset(source) for source in sources} == {
+        frozenset({"name", "kind", "role", "last_value_kw", "status", "last_good_at"})
+    }
+    answer = client.patch("/api/plant/sources/C1", json={"role": "miners"})
+    assert answer.get_json()["role"] == "miners"
+    assert client.patch("/api/plant/sources/UG1", json={"role": "miners"}).status_code == 409
+    assert client.patch("/api/plant/sources/UG1", json={"role": "retired"}).status_code == 200
+    assert client.patch("/api/plant/sources/nope", json={"role": "miners"}).status_code == 404
+    assert client.patch("/api/plant/sources/C1", json={"role": "x"}).status_code == 422
+
+
+def test_a_generator_and_a_container_of_one_name_are_told_apart(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.source("A/1", "generation")
+        factories.source("A/1")
+    assert client.patch("/api/plant/sources/A/1", json={"role": "miners"}).get_json()["kind"] == "consumption"
+    answer = client.patch("/api/plant/sources/A/1", json={"role": "retired", "kind": "generation"})
+    assert answer.get_json()["kind"] == "generation"
+    with app.app_context():
+        assert db.session.query(PlantSource).filter_by(role="retired").one().role_changed_by.startswith("API from")
+
+
+def test_the_mode(client: FlaskClient) -> None:
+    answer = client.post("/api/balance/mode", json={"mode": "armed", "reason": "go"})
+    assert (answer.status_code, answer.location) == (202, "/api/balance/status")
+    assert get(client, "/api/balance/status")["mode"] == "armed"
+
+
+@pytest.mark.parametrize("button, override", [("all-to-minimum", "minimum"), ("stop-all", "stop"), ("resume", "none")])
+def test_a_button_is_an_order_and_in_force_at_once(client: FlaskClient, button: str, override: str) -> None:
+    answer = client.post(f"/api/balance/{button}", json={"reason": "flood"})
+    assert answer.status_code == 202
+    order = get(client, answer.get_json()["url"])
+    assert (order["kind"], order["status"], order["reason"]) == (button.replace("-", "_"), "waiting", "flood")
+    assert get(client, "/api/balance/status")["override"] == override
+
+
+def test_a_scan_is_ordered_without_any_body(client: FlaskClient) -> None:
+    answer = client.post("/api/discovery/scan", content_type="application/json")
+    assert answer.status_code == 202
+    assert get(client, answer.location)["kind"] == "scan"
+
+
+def test_a_preset_by_hand_with_a_hold(app: Flask, client: FlaskClient, farm: None) -> None:
+    answer = client.post(f"/api/miners/{MAC}/preset", json={"preset": "2800", "hold_minutes": 60, "reason": "test"})
+    assert answer.status_code == 202
+    order = get(client, answer.location)
+    assert (order["kind"], order["miner_id"], order["arguments"]["preset"]) == ("preset", 2, "2800")
+    assert get(client, f"/api/miners/{MAC}")["hold"] is True
+
+
+@pytest.mark.parametrize("preset, status, word", [("9999", 422, "2300"), ("3420", 409, "above"), ("", 422, "preset")])
+def test_a_preset_that_a_limit_forbids_is_not_ordered(
+    client: FlaskClient, farm: None, preset: str, status: int, word: str
+) -> None:
+    answer = client.post(f"/api/miners/{MAC}/preset", json={"preset": preset, "hold_minutes": 60})
+    assert answer.status_code == status
+    assert word in answer.get_json()["error"]
+    assert get(client, f"/api/miners/{MAC}")["hold"] is False
+
+
+def test_an_unmanaged_miner_is_not_commanded(client: FlaskClient, farm: None) -> None:
+    answer = client.post("/api/miners/02:00:00:00:00:00/preset", json={"preset": "2300"})
+    assert answer.status_code == 409
+    client.patch("/api/miners/02:00:00:00:00:00", json={"hold": True})
+    assert client.post("/api/miners/02:00:00:00:00:00/preset", json={"preset": "2300"}).status_code == 202
+
+
+def test_a_model_without_max_preset_is_not_commanded(app: Flask, client: FlaskClient, farm: None) -> None:
+    with app.app_context():
+        mac = (
+            db.session.query(Miner.mac)
+            .join(Miner.model)
+            .filter(MinerModel.alias == "s21xp", Miner.managed.is_(True))
+            .first()[0]
+        )
+        miner_id = db.session.query(Miner.id).filter_by(mac=mac).scalar()
+        from app.models import MinerPreset
+
+        factories.add(MinerPreset(miner_id=miner_id, name="2300", firmware_power_w=2300))
+    answer = client.post(f"/api/miners/{mac}/preset", json={"preset": "2300"})
+    assert answer.status_code == 409
+    assert "max preset" in answer.get_json()["error"]
+
+
+def test_a_hold_that_has_run_out_is_no_hold(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.miner(1, hold=True, hold_until=factories.ago(5), hold_reason="test", label="box 1")
+    assert get(client, f"/api/miners/{MAC}")["hold"] is False
+    assert get(client, "/api/balance/status")["held_miners_count"] == 0
+    assert ">held<" not in client.get("/miners").text
+    client.patch(f"/api/miners/{MAC}", json={"hold": True})
+    assert get(client, "/api/balance/status")["held_miners_count"] == 1
+    assert ">held<" in client.get("/miners").text

@@ -1,0 +1,382 @@
+"""The door's transaction, outcomes, recovery and confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from app.core.limits import LimitFacts, violation
+from app.core.types import ChangeKind, MinerState, Mode, Origin, Outcome, Stamp
+from app.extensions import db, writing
+from app.models import Miner, MinerModel, MinerStatusRow, PresetChangeRow
+from app.store import changes, snapshot
+from app.store.changes import Ending, Intent, Refused
+from tests.store import farm
+from tests.store.own_app import at, own_database
+
+NEW_KEY = "n" * 32
+STOP, START = ChangeKind.STOP, ChangeKind.START
+
+
+@pytest.fixture(autouse=True)
+def _database(tmp_path: Path) -> Iterator[None]:
+    with own_database(tmp_path):
+        yield
+
+
+def begin(change: object, now: Stamp | None = None, *, reachable: bool = True) -> Intent | Refused:
+    now = now or at()
+    return changes.begin(change, farm.context(now), now, reachable=lambda _: reachable)  # type: ignore[arg-type]
+
+
+def intent(change: object, now: Stamp | None = None) -> Intent:
+    answer = begin(change, now)
+    assert isinstance(answer, Intent), answer
+    return answer
+
+
+def sent(miner_id: int, now: Stamp | None = None, **more: object) -> Intent:
+    begun = intent(farm.change(miner_id, **more), now)  # type: ignore[arg-type]
+    changes.finish([Ending(begun, Outcome.SENT, accepted=True, restart_required=False)], now or at())
+    return begun
+
+
+def confirm(polls: dict[int, object], seconds: float) -> changes.Confirmation:
+    with writing() as session:
+        return changes.confirm_by_polls(session, polls, at(seconds))  # type: ignore[arg-type]
+
+
+# --- the door ---
+
+
+def test_the_row_is_written_before_anything_is_sent() -> None:
+    farm.build(1, at())
+    begun = intent(farm.change(1))
+    row = farm.row_of(1)
+    assert (row.id, row.outcome, row.old_preset, row.new_preset) == (begun.change_id, "sending", "3000", "2000")
+    assert (row.total_before_w, row.total_after_w, row.attempt) == (9000.0, 8000.0, 1)
+    assert (begun.ip, begun.api_key) == (farm.ip_of(1), farm.KEY)
+    assert farm.KEY not in repr(begun)
+
+
+def test_a_hundred_intents_keep_their_order_and_running_totals() -> None:
+    farm.build(100, at())
+    wanted = [farm.change(i) for i in range(100, 0, -1)]
+    answers = changes.begin_many(wanted, farm.context(at(), current_w=300_000.0), at(), reachable=lambda _: True)
+    assert [answer.change.miner_id for answer in answers] == list(range(100, 0, -1))
+    assert [row.miner_id for row in farm.rows()] == list(range(100, 0, -1))
+    assert farm.rows()[-1].total_after_w == 200_000.0
+
+
+@pytest.mark.parametrize(
+    "model, key, values, sentence",
+    [
+        (Miner, 1, {"managed": False}, "not managed"),
+        (Miner, 1, {"hold": True}, "held"),
+        (Miner, 1, {"retired": True}, "retired"),
+        (Miner, 1, {"api_key": None}, "identified"),
+        (Miner, 1, {"model_id": None}, "model is unknown"),
+        (MinerModel, 1, {"max_preset": None}, "no max preset"),
+        (MinerModel, 1, {"max_preset": "1500"}, "above the max preset"),
+    ],
+)
+def test_what_changed_since_the_plan_is_seen_at_the_door(
+    model: type, key: int, values: dict[str, object], sentence: str
+) -> None:
+    farm.build(1, at())
+    farm.put(model, key, **values)
+    answer = begin(farm.change(1))
+    assert isinstance(answer, Refused)
+    assert sentence in answer.sentence
+    assert farm.rows() == []
+
+
+@pytest.mark.parametrize("mode", ["off", "observe"])
+def test_a_mode_that_flipped_between_plan_and_door_refuses(mode: str) -> None:
+    farm.build(1, at())
+    farm.put_setting("mode", mode)
+    answer = begin(farm.change(1))
+    assert isinstance(answer, Refused)
+    assert mode in answer.sentence
+    assert isinstance(begin(farm.change(1, origin=Origin.OPERATOR)), Intent)
+
+
+def test_a_hold_that_has_run_out_holds_no_longer() -> None:
+    farm.build(1, at())
+    farm.put(Miner, 1, hold=True, hold_until=at(-1).utc)
+    assert isinstance(begin(farm.change(1)), Intent)
+
+
+def test_nothing_is_sent_outside_the_subnets_or_to_a_miner_that_is_gone() -> None:
+    farm.build(1, at())
+    outside = begin(farm.change(1), reachable=False)
+    gone = begin(farm.change(77))
+    assert isinstance(outside, Refused)
+    assert "outside the configured subnets" in outside.sentence
+    assert isinstance(gone, Refused)
+    assert farm.rows() == []
+
+
+def test_only_one_change_per_miner_passes_in_a_group() -> None:
+    farm.build(1, at())
+    first, second = changes.begin_many(
+        [farm.change(1), farm.change(1, "1500")], farm.context(at()), at(), reachable=lambda _: True
+    )
+    assert isinstance(first, Intent)
+    assert isinstance(second, Refused)
+
+
+@pytest.mark.parametrize(
+    "then, allowed",
+    [
+        (at(29), False),
+        (at(31), True),
+        (at(5, boot="boot-2"), False),  # another life of the machine: the wall clock decides
+        (at(40, boot="boot-2"), True),
+        (at(3600, boot="boot-2", wall=timedelta(hours=-2)), False),  # dated in the future: counts as just made
+        (at(29, wall=timedelta(hours=5)), False),  # a stepped clock does not shorten the cooldown
+        (at(31, wall=timedelta(hours=-5)), True),
+    ],
+)
+def test_the_cooldown_is_read_from_the_rows_and_survives_restarts(then: Stamp, allowed: bool) -> None:
+    farm.build(1, at())
+    sent(1)
+    answer = begin(farm.change(1, "1500"), then)
+    assert isinstance(answer, Intent) is allowed
+    assert isinstance(begin(farm.change(1, None, kind=STOP), then), Intent)  # only stopping is exempt
+
+
+def test_the_newest_row_counts_whatever_its_date() -> None:
+    farm.build(1, at())
+    sent(1, at(0, wall=timedelta(hours=3)))  # then the clock is set back
+    sent(1, at(60), new="1500")
+    with writing() as session:
+        view = snapshot.load_miner(session, 1, at(70))
+    assert view.last_change is not None
+    assert (view.last_change.new_preset, view.last_change.age_s) == ("1500", 10.0)
+
+
+def test_an_open_change_is_superseded_by_the_next() -> None:
+    farm.build(1, at())
+    sent(1)
+    sent(1, at(40), new="1500")
+    first, second = farm.rows()
+    assert (first.outcome, second.outcome) == ("superseded", "sent")
+    assert first.finished_at == at(40).utc
+
+
+def test_the_same_wish_counts_its_attempts_until_it_is_confirmed() -> None:
+    farm.build(1, at())
+    for seconds, attempt in ((0, 1), (60, 2), (120, 3)):
+        assert sent(1, at(seconds)).attempt == attempt
+    assert sent(1, at(180), new="1500").attempt == 1
+    confirm({1: farm.polled("1500")}, 200)
+    assert sent(1, at(240), new="1500").attempt == 1
+    assert sent(1, at(240 + 1801), new="1500").attempt == 1
+
+
+def test_what_never_left_is_no_attempt() -> None:
+    farm.build(1, at())
+    for seconds, error, attempt in ((0, "not sent: out of time", 1), (40, "It cannot be reached.", 1), (80, None, 2)):
+        begun = intent(farm.change(1), at(seconds))
+        assert begun.attempt == attempt
+        changes.finish([Ending(begun, Outcome.FAILED, error=error)], at(seconds))
+
+
+def test_a_raise_on_a_reading_that_grew_stale_on_the_way_is_refused() -> None:
+    farm.build(1, at(), running="2000")
+    context = farm.context(at(), data_age_s=40.0)
+    up = farm.change(1, "2500", old="2000")
+    late = changes.begin(up, context, at(6), reachable=lambda _: True)
+    assert isinstance(late, Refused)
+    assert "no increase" in late.sentence
+    assert isinstance(changes.begin(up, context, at(4), reachable=lambda _: True), Intent)
+
+
+_names = st.sampled_from(["1500", "2000", "2500", "3000", "disabled", "3500", None])
+
+
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    new=_names, old=_names, kind=st.sampled_from(ChangeKind), origin=st.sampled_from(Origin),
+    mode=st.sampled_from(Mode),
+    managed=st.booleans(), hold=st.booleans(), retired=st.booleans(), max_preset=st.sampled_from(["2500", "x", None]),
+    stopped=st.booleans(), last_age_s=st.one_of(st.none(), st.floats(-5000, 5000)),
+    key=st.sampled_from([farm.KEY, None]),
+    increases=st.booleans(), new_power_w=st.floats(0, 5000),
+)  # fmt: skip
+def test_begin_never_writes_a_row_that_a_hard_limit_forbids(
+    new: str | None, old: str | None, kind: ChangeKind, origin: Origin, mode: Mode, managed: bool, hold: bool,
+    retired: bool, max_preset: str | None, stopped: bool, last_age_s: float | None, key: str | None, increases: bool,
+    new_power_w: float,
+) -> None:  # fmt: skip
+    with writing() as session:
+        for table in reversed(db.metadata.sorted_tables):
+            session.execute(table.delete())
+    farm.build(1, at(), mode=mode, max_preset=max_preset, watts=(1500, 2000, 2500, 3000, 3500))
+    farm.put(Miner, 1, managed=managed, hold=hold, retired=retired, api_key=key,
+             stopped_by_us_at=at().utc if stopped else None)  # fmt: skip
+    if last_age_s is not None:
+        with writing() as session:
+            session.add(
+                PresetChangeRow(miner_id=1, kind="preset", origin="balancer", old_power_w=1.0, new_power_w=2.0,
+                                reason="", outcome="sent", recorded=at(-last_age_s))
+            )  # fmt: skip
+    wish = replace(farm.change(1, new, kind=kind, origin=origin, new_power_w=new_power_w), old_preset=old)
+    with writing() as session:
+        view = snapshot.load_miner(session, 1, at())
+    forbidden = violation(wish, view, LimitFacts(mode=mode, increases_allowed=increases))
+    before = len(farm.rows())
+    context = farm.context(at(), increases_allowed=increases)
+    answer = changes.begin(wish, context, at(), reachable=lambda _: True)
+    assert isinstance(answer, Refused) is (forbidden is not None)
+    assert len(farm.rows()) == before + isinstance(answer, Intent)
+
+
+# --- results ---
+
+
+def test_outcomes_are_stored_with_what_the_answers_taught() -> None:
+    farm.build(3, at())
+    one, two, three = (intent(farm.change(i)) for i in (1, 2, 3))
+    changes.finish(
+        [
+            Ending(one, Outcome.SENT, accepted=True, restart_required=True, restart_accepted=True, new_api_key=NEW_KEY),
+            Ending(two, Outcome.FAILED, accepted=False, error="x" * 400, unknown_preset=True),
+            Ending(three, Outcome.UNKNOWN, error="It did not answer."),
+        ],
+        at(2),
+    )
+    first, second, third = farm.rows()
+    assert (first.outcome, first.accepted, first.restart_accepted, first.finished_at) == ("sent", True, True, None)
+    assert (second.outcome, second.finished_at, len(second.error_message or "")) == ("failed", at(2).utc, 300)
+    assert (third.outcome, third.accepted, third.finished_at) == ("unknown", None, None)
+    assert (farm.miner(1).api_key, farm.miner(1).saved_preset) == (NEW_KEY, "2000")
+    assert (farm.miner(2).saved_preset, farm.miner(2).ladder_read_at) == ("3000", None)
+
+
+def test_a_late_outcome_does_not_reopen_a_row_that_is_over() -> None:
+    farm.build(1, at())
+    begun = sent(1)
+    confirm({1: farm.polled("2000")}, 10)
+    changes.finish([Ending(begun, Outcome.FAILED, error="late")], at(11))
+    assert farm.row_of(1).outcome == "confirmed"
+
+
+def test_recovery_turns_what_was_being_sent_into_unknown_and_keeps_the_rest() -> None:
+    farm.build(2, at())
+    intent(farm.change(1))
+    sent(2)
+    assert changes.recover() == 1
+    assert [(row.outcome, bool(row.error_message)) for row in farm.rows()] == [("unknown", True), ("sent", False)]
+    assert isinstance(begin(farm.change(1, "1500"), at(10)), Refused)  # it may have been sent: the cooldown holds
+    confirm({1: farm.polled("2000")}, 20)
+    assert farm.row_of(1).outcome == "confirmed"
+
+
+# --- stops ---
+
+
+def test_a_stop_is_remembered_with_its_intent() -> None:
+    farm.build(1, at())
+    intent(farm.change(1, None, kind=STOP))
+    assert farm.miner(1).stopped_by_us_at == at().utc
+    changes.recover()
+    confirm({1: farm.polled(None, MinerState.STOPPED)}, 10)
+    assert farm.miner(1).stopped_by_us_at == at().utc
+
+
+def test_a_refused_stop_is_forgotten_but_not_an_earlier_one() -> None:
+    farm.build(1, at())
+    refused = intent(farm.change(1, None, kind=STOP))
+    changes.finish([Ending(refused, Outcome.FAILED, accepted=False)], at())
+    assert farm.miner(1).stopped_by_us_at is None
+    unknown = intent(farm.change(1, None, kind=STOP), at(10))
+    changes.finish([Ending(unknown, Outcome.UNKNOWN)], at(10))
+    again = intent(farm.change(1, None, kind=STOP), at(20))
+    changes.finish([Ending(again, Outcome.FAILED, accepted=False)], at(20))
+    assert farm.miner(1).stopped_by_us_at == at(10).utc
+
+
+def test_a_start_is_only_for_what_we_stopped_and_clears_it_once_the_miner_hashes() -> None:
+    farm.build(2, at())
+    sent(1, new=None, kind=STOP)
+    confirm({1: farm.polled(None, MinerState.STOPPED)}, 20)
+    farm.put(MinerStatusRow, 1, state="stopped")
+    farm.put(MinerStatusRow, 2, state="stopped")
+    assert isinstance(begin(farm.change(2, "1500", kind=START), at(60)), Refused)
+    sent(1, at(60), new="1500", kind=START)
+    confirm({1: farm.polled("1500", MinerState.STARTING)}, 80)
+    assert farm.row_of(1).outcome == "sent"
+    assert farm.miner(1).stopped_by_us_at is not None
+    confirm({1: farm.polled("1500")}, 100)
+    assert farm.row_of(1).outcome == "confirmed"
+    assert farm.miner(1).stopped_by_us_at is None
+
+
+def test_a_miner_that_a_person_started_is_no_longer_ours_to_start() -> None:
+    farm.build(1, at())
+    sent(1, new=None, kind=STOP)
+    confirm({1: farm.polled("3000")}, 5)  # the stop is on its way: not yet
+    assert farm.miner(1).stopped_by_us_at is not None
+    confirm({1: farm.polled(None, MinerState.STOPPED)}, 20)
+    confirm({1: farm.polled("3000")}, 400)
+    assert farm.miner(1).stopped_by_us_at is None
+
+
+# --- confirmation ---
+
+
+@pytest.mark.parametrize(
+    "status, outcome",
+    [
+        (farm.polled("2000"), "confirmed"),
+        (farm.polled("2000", MinerState.AUTO_TUNING), "confirmed"),
+        (farm.polled("2000", restart_required=True), "sent"),
+        (farm.polled("2000", MinerState.RESTARTING), "sent"),
+        (farm.polled("3000"), "sent"),
+        (farm.polled(None), "sent"),
+    ],
+)
+def test_a_preset_is_confirmed_by_what_runs(status: object, outcome: str) -> None:
+    farm.build(1, at())
+    sent(1)
+    confirm({1: status}, 20)
+    assert farm.row_of(1).outcome == outcome
+
+
+def test_a_miner_still_on_its_old_preset_is_noted_after_45_s_and_given_up_after_5_min() -> None:
+    farm.build(1, at())
+    sent(1)
+    confirm({1: farm.polled("3000")}, 44)
+    assert not farm.row_of(1).polled_unchanged
+    confirm({1: farm.polled(None, MinerState.RESTARTING)}, 46)
+    assert not farm.row_of(1).polled_unchanged
+    confirm({1: farm.polled("3000")}, 60)
+    assert (farm.row_of(1).outcome, farm.row_of(1).polled_unchanged) == ("sent", True)
+    assert confirm({1: farm.polled("3000")}, 301).not_applied == 1
+    assert farm.row_of(1).outcome == "not_applied"
+
+
+def test_a_silent_miner_is_given_up_too_and_a_late_confirmation_is_still_one() -> None:
+    farm.build(2, at())
+    sent(1)
+    sent(2)
+    assert confirm({2: farm.polled("2000")}, 310) == changes.Confirmation(confirmed=1, not_applied=1)
+    assert [row.outcome for row in farm.rows()] == ["not_applied", "confirmed"]
+
+
+def test_an_intent_whose_outcome_could_not_be_stored_ends_too() -> None:
+    farm.build(1, at())
+    intent(farm.change(1))
+    confirm({1: farm.polled("2000")}, 20)
+    assert farm.row_of(1).outcome == "sending"
+    confirm({}, 301)
+    assert farm.row_of(1).outcome == "not_applied"

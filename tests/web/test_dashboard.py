@@ -1,0 +1,146 @@
+"""The dashboard: empty, full, refreshing, and honest about what is broken."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.extensions import db
+from app.models import BalanceCycle, Miner
+from tests import factories
+
+
+def version(client: FlaskClient) -> str:
+    found = re.search(r'name="shown" value="([0-9a-f]+)"', client.get("/dashboard/live").text)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("path", ["/", "/miners", "/models", "/events", "/dashboard/live"])
+def test_pages_render_without_any_data(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/miners", "/models", "/events", "/dashboard/live", "/events?outcome=failed"])
+def test_pages_render_with_a_farm(client: FlaskClient, farm: None, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+def test_it_says_in_one_line_how_it_is_and_why(client: FlaskClient, farm: None) -> None:
+    page = client.get("/").text
+    line = re.search(r'<p role="status">(.*?)</p>', page, re.DOTALL)
+    assert line
+    assert "OK" in line[1]
+    assert "313 kW below the target" in line[1]
+
+
+def test_it_shows_the_cycles_numbers_as_they_are(client: FlaskClient, farm: None) -> None:
+    page = client.get("/").text
+    for shown in ("3,200.0", "3,160.0", "2,844.0", "2,531.0"):
+        assert shown in page
+
+
+def test_nothing_new_is_answered_with_204(client: FlaskClient, farm: None) -> None:
+    answer = client.get("/dashboard/live", query_string={"shown": version(client)})
+    assert (answer.status_code, answer.data) == (204, b"")
+
+
+def test_a_new_cycle_is_answered_with_the_panel(app: Flask, client: FlaskClient, farm: None) -> None:
+    shown = version(client)
+    with app.app_context():
+        factories.cycle(0.0, current_w=2_600_000.0, generation_kw=3333.3)
+    answer = client.get("/dashboard/live", query_string={"shown": shown})
+    assert answer.status_code == 200
+    assert "3,333.3" in answer.text
+
+
+def test_a_passing_second_alone_is_no_news(app: Flask, client: FlaskClient, farm: None) -> None:
+    shown = version(client)
+    with app.app_context():
+        row = db.session.query(BalanceCycle).one()
+        row.decided_monotonic_s -= 3.0
+        db.session.commit()
+    assert client.get("/dashboard/live", query_string={"shown": shown}).status_code == 204
+
+
+def test_a_balancer_that_stopped_is_not_shown_as_ok(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.cycle(120.0)
+    page = client.get("/").text
+    assert "STALE" in page
+    assert "balancer is not running" in page
+
+
+@pytest.mark.parametrize(
+    "break_it, sentence",
+    [
+        (lambda: factories.job("status", ok=False, failures_in_a_row=3, last_error="no route"), "3 times in a row"),
+        (lambda: factories.job("plant", age_s=400.0), "Job plant has not run"),
+        (factories.refusal, "did not answer within 10 s"),
+        (lambda: factories.reading(100.0), "stale"),
+        (lambda: factories.reading(900.0), "plant is lost"),
+        (lambda: factories.miner(7, factories.model(max_preset=None)), "has no max preset"),
+        (lambda: factories.miner(7, online=False, label="box 7"), "Miner box 7 (10.0.0.8) is offline"),
+        (lambda: factories.miner(7, status={"state": "failure"}), "1 miner in failure"),
+        (lambda: factories.change(factories.miner(7), outcome="not_applied"), "1 miner did not apply"),
+        (factories.other_host, "another firmware"),
+    ],
+)
+def test_it_names_what_is_broken(app: Flask, client: FlaskClient, break_it: object, sentence: str) -> None:
+    with app.app_context():
+        assert callable(break_it)
+        break_it()
+    assert sentence in client.get("/").text
+
+
+def test_what_is_mended_is_not_named_any_more(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.refusal(30.0)
+        row = factories.miner(7, online=False)
+        mac = row.mac
+        factories.change(row, 60.0, outcome="not_applied")
+    assert "did not apply" in client.get("/").text
+    with app.app_context():
+        factories.reading(1.0)
+        factories.all_jobs()
+        row = db.session.query(Miner).filter_by(mac=mac).one()
+        row.status.online = True
+        factories.change(row, 1.0)
+    page = client.get("/").text
+    assert "Nothing: plant, jobs and miners are as they should be." in page
+
+
+def test_many_offline_miners_are_summed_up(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        for number in range(9):
+            factories.miner(number, online=False)
+    assert "3 more miners offline" in client.get("/").text
+
+
+def test_it_asks_the_database_at_most_twelve_times(client: FlaskClient, farm: None, queries: list[str]) -> None:
+    for path in ("/", "/dashboard/live", "/miners", "/models", "/events", "/api/balance/status"):
+        queries.clear()
+        client.get(path)
+        selects = [query for query in queries if not query.startswith(("BEGIN", "PRAGMA"))]
+        assert len(selects) <= 12, (path, selects)
+
+
+def test_texts_of_miners_are_escaped(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        evil = factories.miner(1, label="<script>x</script>", online=False, hostname="<b>")
+        factories.change(evil, reason="<img src=x>", error_message="<i>")
+    for path in ("/", "/miners", "/events"):
+        page = client.get(path).text
+        assert "<script>x" not in page
+        assert "<img src=x>" not in page
+        assert "<i>" not in page
+
+
+def test_a_simulated_farm_says_so_on_every_page(app: Flask, client: FlaskClient) -> None:
+    assert "SIMULATED:" not in client.get("/").text
+    app.jinja_env.globals["simulated"] = True
+    for path in ("/", "/miners", "/models", "/events", "/nowhere"):
+        assert "SIMULATED:" in client.get(path).text

@@ -1,0 +1,120 @@
+"""Failures are designed: a page for people, a sentence for programs, the right status for both."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
+
+from app.extensions import db
+from app.web.errors import database_sentence
+from tests import factories
+
+
+def test_an_unknown_address_is_a_page_with_a_way_on(client: FlaskClient) -> None:
+    answer = client.get("/nowhere")
+    assert answer.status_code == 404
+    assert "Go to the dashboard" in answer.text
+
+
+def test_under_api_404_and_405_are_json(client: FlaskClient) -> None:
+    assert client.get("/api/nowhere").json == {"error": "There is nothing at this address."}
+    wrong = client.delete("/api/settings", json={})
+    assert wrong.status_code == 405
+    assert set(wrong.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PATCH"}
+    assert list(wrong.get_json()) == ["error"]
+
+
+def test_a_page_that_takes_only_posts_says_405(client: FlaskClient) -> None:
+    answer = client.get("/settings/mode")
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "cause, word",
+    [
+        ("database is locked", "busy"),
+        ("database or disk is full", "full"),
+        ("attempt to write a readonly database", "read-only"),
+        ("xyz", "log"),
+    ],
+)
+def test_each_trouble_of_the_database_has_its_sentence(cause: str, word: str) -> None:
+    assert word in database_sentence(cause)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/dashboard/live",
+        "/miners",
+        "/models",
+        "/events",
+        "/readyz",
+        "/api/settings",
+        "/api/balance/status",
+        "/api/plant/latest",
+    ],
+)
+def test_a_database_that_does_not_answer_is_503(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("database is locked"))
+
+    monkeypatch.setattr("sqlalchemy.orm.Session.execute", locked)
+    monkeypatch.setattr("sqlalchemy.orm.Session.scalars", locked)
+    monkeypatch.setattr("sqlalchemy.orm.Session.connection", locked)
+    answer = client.get(path)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert "busy" in answer.text
+    assert answer.is_json == path.startswith(("/api/", "/readyz"))
+
+
+def test_a_read_only_database_refuses_a_write_with_a_sentence(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        db.session.remove()
+        engine = db.engine
+    from sqlalchemy import event
+
+    @event.listens_for(engine, "checkout")
+    def read_only(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute("PRAGMA query_only=ON")
+
+    answer = client.patch("/api/settings/safety-margin", json={"safety_margin_percent": 12})
+    assert answer.status_code == 503
+    assert "read-only" in answer.get_json()["error"]
+
+
+def test_a_mistake_of_ours_tells_no_details(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("app.store.status_board.load", broken)
+    app.testing = False
+    for path in ("/", "/api/balance/status"):
+        answer = client.get(path)
+        assert answer.status_code == 500
+        assert "secret detail" not in answer.text
+
+
+def test_it_lives(client: FlaskClient) -> None:
+    assert client.get("/healthz").json == {"status": "ok"}
+
+
+def test_it_is_ready_only_while_its_jobs_run(app: Flask, client: FlaskClient) -> None:
+    assert client.get("/readyz").status_code == 503
+    with app.app_context():
+        factories.all_jobs()
+    assert client.get("/readyz").status_code == 200
+    with app.app_context():
+        factories.job("discovery", 300.0, age_s=2000.0)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "discovery" in answer.get_json()["error"]

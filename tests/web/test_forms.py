@@ -1,0 +1,243 @@
+"""The forms, as a browser without JavaScript posts them and as htmx does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.extensions import db
+from app.models import Miner, MinerModel, SettingChange
+from app.store import miner_models, settings
+from tests import factories
+
+Token = Callable[[], str]
+BAD_MARGINS = [
+    "",
+    " ",
+    "-1",
+    "-0.1",
+    "51",
+    "50.01",
+    "abc",
+    "NaN",
+    "sNaN",
+    "nan",
+    "inf",
+    "-inf",
+    "1e1",
+    "5_0",
+    "１２",
+    "0x10",
+    "1,2,3",
+    "1 2",
+    "9" * 400,
+    "12;drop",
+]
+
+
+def margin(app: Flask) -> float:
+    with app.app_context():
+        return settings.load().safety_margin_percent
+
+
+@pytest.mark.parametrize(
+    "text, value", [("12.5", 12.5), ("12,5", 12.5), ("0", 0.0), ("50", 50.0), (" 7 ", 7.0), ("-0", 0.0)]
+)
+def test_a_good_margin_is_in_force(app: Flask, client: FlaskClient, token: Token, text: str, value: float) -> None:
+    answer = client.post("/settings/safety-margin", data={"safety_margin_percent": text, "csrf_token": token()})
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert margin(app) == value
+    assert "Saved" in client.get("/").text
+
+
+@pytest.mark.parametrize("text", BAD_MARGINS)
+def test_a_bad_margin_is_refused_beside_its_field(app: Flask, client: FlaskClient, token: Token, text: str) -> None:
+    answer = client.post("/settings/safety-margin", data={"safety_margin_percent": text, "csrf_token": token()})
+    assert answer.status_code == 422
+    assert 'id="safety_margin_percent-error"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert margin(app) == 10.0
+
+
+def test_what_was_typed_stays_in_the_refused_form(client: FlaskClient, token: Token) -> None:
+    answer = client.post("/settings/safety-margin", data={"safety_margin_percent": "abc", "csrf_token": token()})
+    assert 'value="abc"' in answer.text
+
+
+def test_htmx_gets_only_the_form(client: FlaskClient, token: Token) -> None:
+    headers = {"HX-Request": "true", "X-CSRFToken": token()}
+    good = client.post("/settings/safety-margin", data={"safety_margin_percent": "15"}, headers=headers)
+    assert (good.status_code, good.headers["HX-Trigger"]) == (200, "refresh")
+    assert good.text.lstrip().startswith("<form")
+    bad = client.post("/settings/safety-margin", data={"safety_margin_percent": "x"}, headers=headers)
+    assert bad.status_code == 422
+    assert bad.text.lstrip().startswith("<form")
+
+
+def test_the_margins_change_has_a_history(app: Flask, client: FlaskClient, token: Token) -> None:
+    client.post("/settings/safety-margin", data={"safety_margin_percent": "15", "csrf_token": token()})
+    client.post("/settings/safety-margin", data={"safety_margin_percent": "15", "csrf_token": token()})
+    with app.app_context():
+        row = db.session.query(SettingChange).one()
+    assert (row.name, row.old_value, row.new_value) == ("safety_margin_percent", 10.0, 15.0)
+    assert row.changed_by.startswith("page from")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/settings/safety-margin",
+        "/settings/mode",
+        "/models/s19jpro/max-preset",
+        "/miners/02:00:00:00:00:01/managed",
+        "/miners/managed",
+    ],
+)
+def test_a_form_without_its_token_changes_nothing(client: FlaskClient, farm: None, path: str) -> None:
+    answer = client.post(path, data={"safety_margin_percent": "1", "mode": "armed", "managed": "1"})
+    assert answer.status_code == 400
+    assert "Load it again" in answer.text
+
+
+def test_the_mode_changes_with_its_reason(app: Flask, client: FlaskClient, token: Token) -> None:
+    data = {"mode": "armed", "reason": "first night", "csrf_token": token()}
+    assert client.post("/settings/mode", data=data).status_code == 303
+    with app.app_context():
+        assert settings.load().mode == "armed"
+        assert db.session.query(SettingChange).one().reason == "first night"
+    assert "Observing:" not in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    "data", [{"mode": "on"}, {"mode": "armed", "reason": "x" * 301}, {"mode": "armed", "reason": "a\x00b"}]
+)
+def test_a_bad_mode_is_refused(app: Flask, client: FlaskClient, token: Token, data: dict[str, str]) -> None:
+    assert client.post("/settings/mode", data={**data, "csrf_token": token()}).status_code == 422
+    with app.app_context():
+        assert settings.load().mode == "observe"
+
+
+def test_a_max_preset_is_chosen_and_cleared(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
+    for wanted, stored in (("3420", "3420"), ("", None)):
+        data = {"max_preset": wanted, "csrf_token": token()}
+        assert client.post("/models/s19jpro/max-preset", data=data).status_code == 303
+        with app.app_context():
+            assert miner_models.get("s19jpro").max_preset == stored
+
+
+@pytest.mark.parametrize("wanted", ["9999", "disabled", "4200", "<b>"])
+def test_a_preset_that_may_not_be_chosen_is_refused(client: FlaskClient, farm: None, token: Token, wanted: str) -> None:
+    answer = client.post("/models/s21xp/max-preset", data={"max_preset": wanted, "csrf_token": token()})
+    assert answer.status_code == 422
+    assert "field-error" in answer.text
+
+
+def test_a_model_changed_by_somebody_else_meanwhile_is_a_conflict(
+    client: FlaskClient, farm: None, token: Token
+) -> None:
+    data = {"max_preset": "1500", "version": "1", "csrf_token": token()}
+    assert client.post("/models/s19jpro/max-preset", data=data).status_code == 303
+    assert client.post("/models/s19jpro/max-preset", data={**data, "csrf_token": token()}).status_code == 409
+
+
+def test_a_modded_preset_may_be_chosen_where_the_model_is_marked(app: Flask, farm: None) -> None:
+    with app.app_context():
+        db.session.query(MinerModel).filter_by(alias="s21xp").one().allow_modded_psu = True
+        db.session.commit()
+        assert miner_models.set_max_preset("s21xp", "4200").max_preset == "4200"
+
+
+def test_the_consequence_is_shown_before_saving(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        model = factories.model()
+        for number in range(47):
+            factories.miner(number, model)
+    shown = client.get("/models/s19jpro/consequence?max_preset=3420").text
+    assert shown == "47 miners may go up to 3,420 W: at most 160.7 kW"
+    assert "not touched" in client.get("/models/s19jpro/consequence?max_preset=").text
+    assert "not a preset" in client.get("/models/s19jpro/consequence?max_preset=<b>").text
+
+
+def test_one_miner_is_managed_and_back_to_the_same_view(
+    app: Flask, client: FlaskClient, farm: None, token: Token
+) -> None:
+    path = "/miners/02:00:00:00:00:00/managed?q=C1&sort=power"
+    answer = client.post(path, data={"managed": "1", "csrf_token": token()})
+    assert answer.status_code == 303
+    assert answer.location == "/miners?q=C1&sort=power#miner-020000000000"
+    with app.app_context():
+        assert db.session.query(Miner).filter_by(mac="02:00:00:00:00:00").one().managed is True
+
+
+def test_htmx_gets_the_miners_row(client: FlaskClient, farm: None, token: Token) -> None:
+    headers = {"HX-Request": "true", "X-CSRFToken": token()}
+    answer = client.post("/miners/02:00:00:00:00:00/managed", data={"managed": "1"}, headers=headers)
+    assert answer.text.strip().startswith("<tr")
+    assert 'aria-checked="true"' in answer.text
+
+
+def test_all_of_a_model_are_managed_at_once(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
+    answer = client.post("/miners/managed", data={"model": "s21xp", "managed": "1", "csrf_token": token()})
+    assert answer.status_code == 303
+    with app.app_context():
+        xp = db.session.query(Miner).join(Miner.model).filter(MinerModel.alias == "s21xp")
+        assert {miner.managed for miner in xp} == {True}
+        assert db.session.query(Miner).filter_by(managed=False).count() > 0
+    client.post("/miners/managed", data={"model": "*", "managed": "0", "csrf_token": token()})
+    with app.app_context():
+        assert db.session.query(Miner).filter_by(managed=True).count() == 0
+
+
+@pytest.mark.parametrize(
+    "data", [{"model": "nope", "managed": "1"}, {"model": "s21xp", "managed": "2"}, {"managed": "1"}, {}]
+)
+def test_a_bulk_form_with_nonsense_changes_nothing(
+    client: FlaskClient, farm: None, token: Token, data: dict[str, str]
+) -> None:
+    assert client.post("/miners/managed", data={**data, "csrf_token": token()}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "query, found",
+    [
+        ("q=C1-03", 1),
+        ("q=02:00:00:00:00:03", 1),
+        ("q=%25", 0),
+        ("model=s21xp", 3),
+        ("state=offline", 2),
+        ("managed=0", 4),
+        ("sort=power", 12),
+        ("page=99", 12),
+        ("page=x&sort=y&state=z&managed=9", 12),
+    ],
+)
+def test_miners_are_filtered(client: FlaskClient, farm: None, query: str, found: int) -> None:
+    answer = client.get(f"/miners?{query}")
+    assert answer.status_code == 200
+    assert answer.text.count('role="switch"') == found
+
+
+def test_miners_come_a_hundred_to_a_page(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        for number in range(103):
+            factories.miner(number)
+    assert client.get("/miners").text.count('role="switch"') == 100
+    second = client.get("/miners?page=2").text
+    assert second.count('role="switch"') == 3
+    assert 'rel="prev"' in second
+
+
+def test_older_events_are_a_link_away(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        miner = factories.miner()
+        for number in range(101):
+            factories.change(miner, 200.0 - number)
+    page = client.get("/events").text
+    assert page.count('id="event-') == 100
+    assert "before=2" in page
+    assert client.get("/events?before=2").text.count('id="event-') == 1
+    assert client.get("/events?before=-1&outcome=zz").status_code == 200
+    assert client.get("/events?miner=00:00").status_code == 404
