@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core import eligible, ladder, power
 from app.core.data_age import DataAge
-from app.core.limits import LimitFacts, violation
+from app.core.limits import LimitFacts, is_increase, violation
 from app.core.policies import Candidate, Step
-from app.core.types import ChangeKind, MinerState, MinerView, Mode, Origin, PresetChange, Skip, Snapshot
+from app.core.types import ChangeKind, MinerState, MinerView, Mode, Origin, PlantView, PresetChange, Skip, Snapshot
 
 
 class Draft:
@@ -40,6 +42,9 @@ class Draft:
         found = self._candidates.get(miner.id)
         if found is None:
             found = eligible.candidate(miner, self.books.accounts[miner.id], self.snapshot.settings)
+            if not self._facts.increases_allowed:
+                sure = (step for step in found.lower if not is_increase(_cut(found, step), miner))
+                found = replace(found, lower=tuple(sure))
             self._candidates[miner.id] = found
         return found
 
@@ -49,11 +54,11 @@ class Draft:
         A stopped one: what its lowest preset would take. One that cannot be moved: what it counts with.
         """
         lowest = ladder.lowest(miner)
-        lowest_w = power.preset_w(miner, lowest.name, self.snapshot.settings) if lowest is not None else None
+        lowest_w = power.wall_w(lowest, self.snapshot.settings)
         counted_w = self.books.accounts[miner.id].power_w
         if eligible.stopped_by_us(miner):
             return lowest_w if lowest_w is not None else counted_w
-        if lowest_w is None or eligible.untouchable(miner) is not None or eligible.gave_up(miner):
+        if lowest_w is None or eligible.untouchable(miner) is not None or eligible.gave_up_cutting(miner):
             return counted_w
         return min(counted_w, lowest_w)
 
@@ -73,9 +78,12 @@ class Draft:
     def to_lowest(self, miner: MinerView, reason: str, origin: Origin) -> None:
         """Plan the way to the miner's lowest preset, where it is not there already or on its way."""
         candidate = self.candidate(miner)
-        if miner.silent_s is not None:
-            self.skip(miner, f"offline for {miner.silent_s:.0f} s")
-        elif candidate.lower and miner.state is not MinerState.STOPPED and not eligible.gave_up(miner):
+        why_not = eligible.unreachable(miner)
+        if why_not is None and eligible.gave_up_cutting(miner):
+            why_not = eligible.GAVE_UP
+        if why_not is not None:
+            self.skip(miner, why_not)
+        elif candidate.lower and miner.state is not MinerState.STOPPED:
             self.move(candidate, candidate.lower[-1], reason, origin)
 
     def stop(self, miner: MinerView, reason: str, origin: Origin) -> bool:
@@ -87,16 +95,19 @@ class Draft:
             self.candidate(miner), ChangeKind.STOP, preset=None, new_w=self.stopped_w, reason=reason, origin=origin
         )
 
+    def stops(self, miner: MinerView) -> bool:
+        """Return whether this plan stops the miner."""
+        planned = self.changes.get(miner.id)
+        return planned is not None and planned.kind is ChangeKind.STOP
+
     def start(self, miner: MinerView) -> float:
         """Plan to start a miner we stopped, at its lowest preset. Return the watts this takes, 0 if forbidden."""
         lowest = ladder.lowest(miner)
-        if lowest is None:
-            return 0.0
         candidate, lowest_w = self.candidate(miner), self.lowest_w(miner)
         started = self._add(
             candidate,
             ChangeKind.START,
-            preset=lowest.name,
+            preset=None if lowest is None else lowest.name,
             new_w=lowest_w,
             reason="the room for it has lasted",
             origin=Origin.BALANCER,
@@ -111,17 +122,7 @@ class Draft:
         self, candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin
     ) -> bool:
         miner = candidate.miner
-        change = PresetChange(
-            miner_id=miner.id,
-            mac=miner.mac,
-            kind=kind,
-            old_preset=candidate.preset,
-            new_preset=preset,
-            old_power_w=candidate.power_w,
-            new_power_w=new_w,
-            reason=reason,
-            origin=origin,
-        )
+        change = _change(candidate, kind, preset=preset, new_w=new_w, reason=reason, origin=origin)
         broken = violation(change, miner, self._facts)
         if broken is not None:
             self.skip(miner, broken)
@@ -142,16 +143,13 @@ class Draft:
         limit_w = self.books.available_kw * 1000.0
         emergency = self.planned_w > limit_w + tolerance_w
         if plant is not None and plant.over_generation_twice:
-            excess_w = (plant.container_kw - plant.generation_kw) * 1000.0 - self._cuts_not_seen_w()
+            excess_w = (plant.container_kw - plant.generation_kw) * 1000.0 - self._cuts_not_seen_w(plant)
             if excess_w > 0:
                 limit_w = min(limit_w, self.books.current_w - excess_w)
                 emergency = emergency or self.planned_w > limit_w
         return limit_w, emergency
 
-    def _cuts_not_seen_w(self) -> float:
-        plant = self.snapshot.plant
-        if plant is None:
-            return 0.0
+    def _cuts_not_seen_w(self, plant: PlantView) -> float:
         changes = (power.unsettled(miner, plant) for miner in self.managed)
         return sum(max(0.0, c.old_power_w - c.new_power_w) for c in changes if c is not None and c.effective)
 
@@ -170,3 +168,25 @@ class Draft:
             for candidate in (self.candidate(m) for m in self.managed if eligible.untouchable(m) is None)
             if candidate.higher
         )
+
+
+def _change(
+    candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin
+) -> PresetChange:
+    return PresetChange(
+        miner_id=candidate.miner.id,
+        mac=candidate.miner.mac,
+        kind=kind,
+        old_preset=candidate.preset,
+        new_preset=preset,
+        old_power_w=candidate.power_w,
+        new_power_w=new_w,
+        reason=reason,
+        origin=origin,
+    )
+
+
+def _cut(candidate: Candidate, step: Step) -> PresetChange:
+    return _change(
+        candidate, ChangeKind.PRESET, preset=step.preset.name, new_w=step.power_w, reason="", origin=Origin.BALANCER
+    )

@@ -9,6 +9,7 @@ from app.core.types import ChangeKind, MinerState, MinerView, Outcome, Settings
 
 MAX_ATTEMPTS = 3  # how often one wish is sent before it counts as not to be had (SPEC 4)
 BACK_OFF_S = 900.0  # how long it then rests
+GAVE_UP = f"did not take {MAX_ATTEMPTS} changes: load that cannot be shed for now"
 
 
 def untouchable(miner: MinerView) -> str | None:
@@ -21,6 +22,11 @@ def untouchable(miner: MinerView) -> str | None:
         return "unknown model"
     if miner.max_preset_w is None:
         return f"no max preset is set for {miner.model_alias}"
+    return unreachable(miner)
+
+
+def unreachable(miner: MinerView) -> str | None:
+    """Return why no command of this cycle would get through to this miner, or None."""
     if miner.silent_s is not None:
         return f"offline for {miner.silent_s:.0f} s"
     return "a command of this cycle failed" if miner.failed_this_cycle else None
@@ -36,8 +42,8 @@ def not_cuttable(miner: MinerView) -> str | None:
         return reason
     if miner.state in (MinerState.STOPPED, MinerState.SHUTTING_DOWN):
         return f"is {miner.state}"
-    if gave_up(miner):
-        return f"did not take {MAX_ATTEMPTS} changes: load that cannot be shed for now"
+    if gave_up_cutting(miner):
+        return GAVE_UP
     return cooling_down(miner)
 
 
@@ -89,6 +95,11 @@ def gave_up(miner: MinerView) -> bool:
     return vain or (change.outcome is Outcome.SENT and change.polled_unchanged)
 
 
+def gave_up_cutting(miner: MinerView) -> bool:
+    """Whether a cut was sent three times in vain; raises that were in vain never block a cut (SPEC 5.5)."""
+    return miner.last_change is not None and not power.raising(miner.last_change) and gave_up(miner)
+
+
 def gave_up_stopping(miner: MinerView) -> bool:
     """Whether a stop was sent three times in vain; a miner that takes no preset may still take a stop."""
     return miner.last_change is not None and miner.last_change.kind is ChangeKind.STOP and gave_up(miner)
@@ -110,10 +121,7 @@ def candidate(miner: MinerView, account: Account, settings: Settings) -> Candida
     lower: list[Step] = []
     higher: list[Step] = []
     for preset in ladder.choices(miner):
-        firmware_w = preset.firmware_power_w
-        step_w = power.preset_w(miner, preset.name, settings)
-        if firmware_w is None or step_w is None:
-            continue
+        firmware_w, step_w = preset.firmware_power_w or 0, power.wall_w(preset, settings) or 0.0  # choices have watts
         step = Step(preset, step_w)
         if step_w < account.power_w and (base_w is None or firmware_w < base_w):
             lower.append(step)
@@ -140,4 +148,20 @@ def above_max(miner: MinerView) -> bool:
     if miner.state is MinerState.STOPPED or running.firmware_power_w <= miner.max_preset_w:
         return False
     change = miner.change_on_way
-    return change is None or change.kind is not ChangeKind.PRESET or change.polled_unchanged or not change.effective
+    if change is None or change.kind is not ChangeKind.PRESET or change.polled_unchanged or not change.effective:
+        return True
+    wanted = miner.ladder.get(change.new_preset)
+    return wanted is None or ladder.forbidden(wanted, miner) is not None  # the max preset was lowered meanwhile
+
+
+def step_below_max(miner: MinerView, found: Candidate, settings: Settings) -> Step | None:
+    """Return where a miner above its max preset goes: its next step down, by the firmware's watts where it must be.
+
+    An operator's numbers may make every permitted preset look higher than the running one, and none of the permitted
+    ones may be tuned: the hard limit is above both.
+    """
+    if found.lower:
+        return found.lower[0]
+    preset = ladder.lowest(miner) or next(iter(ladder.allowed(miner)), None)
+    step_w = power.wall_w(preset, settings)
+    return None if preset is None or step_w is None else Step(preset, step_w)

@@ -91,7 +91,8 @@ def is_increase(change: PresetChange, miner: MinerView) -> bool:
     """Whether `change` could make the miner draw more than it does, by any number known of it.
 
     Where the present preset is unknown, its accounted power is only a guess (the worst case, perhaps): then only the
-    lowest preset is surely no increase.
+    lowest preset is surely no increase. The same holds while a change is on its way: the miner may run its old preset
+    as well as its new one, and a cut is surely none only down to the lower of the two.
     """
     if change.kind is ChangeKind.STOP:
         return False
@@ -99,6 +100,19 @@ def is_increase(change: PresetChange, miner: MinerView) -> bool:
         return True
     new = miner.ladder.get(change.new_preset)
     old = miner.ladder.get(change.old_preset)
+    if new is None or new.firmware_power_w is None:
+        return True
     if old is None or old.firmware_power_w is None:
         return new != ladder.lowest(miner)
-    return new is None or new.firmware_power_w is None or new.firmware_power_w > old.firmware_power_w
+    if new.firmware_power_w > old.firmware_power_w:
+        return True
+    return new.firmware_power_w > _least_firmware_w(miner, old.firmware_power_w) and new != ladder.lowest(miner)
+
+
+def _least_firmware_w(miner: MinerView, old_w: int) -> int:
+    """Return the lowest firmware watts that the miner may be running by now, `old_w` included."""
+    names = [miner.running_preset] if miner.state.hashing else []
+    if miner.change_on_way is not None:
+        names += [miner.change_on_way.old_preset, miner.change_on_way.new_preset]
+    presets = (miner.ladder.get(name) for name in names)
+    return min((p.firmware_power_w for p in presets if p is not None and p.firmware_power_w is not None), default=old_w)

@@ -40,7 +40,8 @@ def plan(snapshot: Snapshot) -> Plan:
     _bring_below_max(draft)
     if age.lost and settings.override is Override.NONE:
         reason = _act_on_lost_plant(draft) or reason
-    reason = _reduce(draft, age) or reason
+    cut = _reduce(draft, age)
+    reason = cut if cut and (draft.emergency or not reason) else reason
     memory, raised = _increase(draft, age)
     return _finish(draft, age, reason or raised, memory)
 
@@ -52,7 +53,12 @@ def _carry_out_override(draft: Draft) -> str:
     """What a button ordered for the whole farm: an operator's command, so held miners follow it too."""
     if draft.snapshot.settings.override is Override.STOP:
         for miner in draft.managed:
-            if not _standing_still(miner) and not eligible.gave_up_stopping(miner):
+            why_not = eligible.unreachable(miner)
+            if why_not is None and eligible.gave_up_stopping(miner):
+                why_not = eligible.GAVE_UP
+            if why_not is not None:
+                draft.skip(miner, why_not)
+            elif not _standing_still(miner):
                 draft.stop(miner, "stop all, ordered by the operator", Origin.OPERATOR)
         return "Stop all, ordered by the operator, until resume"
     for miner in draft.managed:
@@ -67,10 +73,10 @@ def _bring_below_max(draft: Draft) -> None:
             continue
         why_not = eligible.not_cuttable(miner)
         candidate = draft.candidate(miner)
-        if why_not is not None or not candidate.lower:
+        step = eligible.step_below_max(miner, candidate, draft.snapshot.settings)
+        if why_not is not None or step is None:
             draft.skip(miner, f"above its max preset, but {why_not or 'no lower preset is allowed'}")
             continue
-        step = candidate.lower[0]
         draft.move(candidate, step, f"{miner.running_preset} is above the max preset {miner.max_preset}")
 
 
@@ -126,7 +132,7 @@ def _cuttable(draft: Draft) -> list[Candidate]:
                 found.append(candidate)
             else:
                 draft.skip(miner, "already at its lowest preset")
-        elif miner.state is not MinerState.STOPPED:
+        else:
             draft.skip(miner, why_not)
     return found
 
@@ -140,23 +146,30 @@ def _stop_worst(draft: Draft, limit_w: float, target_w: float) -> None:
     floors: list[tuple[float, float, str, MinerView]] = []
     floor_w = 0.0
     for miner in draft.managed:
+        if draft.stops(miner):
+            floor_w += draft.stopped_w
+            continue
+        if _standing_still(miner):
+            floor_w += draft.books.accounts[miner.id].power_w
+            continue
         lowest_w = draft.lowest_w(miner)
         floor_w += lowest_w
-        if eligible.stoppable(miner) and not _standing_still(miner):
-            candidate = draft.candidate(miner)
+        if eligible.stoppable(miner):
             ths = draft.lowest_ths(miner)
-            floors.append((lowest_w / ths if ths else float("inf"), lowest_w, candidate.miner.mac, miner))
+            floors.append((lowest_w / ths if ths else float("inf"), lowest_w, miner.mac, miner))
     if floor_w <= limit_w:
         return
     for _efficiency, lowest_w, _mac, miner in sorted(floors, key=lambda f: (-f[0], f[2])):
         if floor_w <= target_w:
             return
-        if draft.stop(miner, "even the lowest presets exceed the available power", Origin.BALANCER):
-            floor_w -= lowest_w - draft.stopped_w
+        draft.stop(miner, "even the lowest presets exceed the available power", Origin.BALANCER)
+        floor_w -= lowest_w - draft.stopped_w
 
 
 def _standing_still(miner: MinerView) -> bool:
     change = miner.change_on_way
+    if change is not None and change.kind is ChangeKind.START and miner.silent_s is None:
+        return False  # polled as stopped, but about to draw
     stopping = change is not None and change.kind is ChangeKind.STOP and not change.polled_unchanged
     return stopping or miner.silent_s is not None or miner.state in (MinerState.STOPPED, MinerState.SHUTTING_DOWN)
 
@@ -188,6 +201,11 @@ def _increase(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
         for miner in startable:
             if draft.lowest_w(miner) - draft.books.accounts[miner.id].power_w <= budget_w:
                 budget_w -= draft.start(miner)
+            else:
+                draft.skip(miner, "stopped; its start waits for the ramp")
+    else:
+        for miner in startable:
+            draft.skip(miner, f"stopped; room for it must last {settings.restart_room_lasts_s} s")
     if lasted_s < settings.surplus_lasts_s:
         return memory, wording.surplus_lasts(draft, surplus_w, lasted_s)
     room_w = min(budget_w, surplus_w - reserved_w)

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.core.types import ChangeKind, ChangeView, MinerState, MinerView, Outcome, PlantView, Settings, Snapshot
+from app.core.types import (
+    ChangeKind,
+    ChangeView,
+    MinerState,
+    MinerView,
+    Outcome,
+    PlantView,
+    Preset,
+    Settings,
+    Snapshot,
+)
 
 STOPPED_W = 30.0  # control board and fans of a stopped miner (SPEC 4)
 SILENT_GIVEN_UP_S = 900.0  # silent for longer: a few may count 0 on their own
 SILENT_GIVEN_UP_SHARE = 0.02  # ... at most this share of the fleet
 METER_SETTLE_S = 60.0  # how long after its end a change may still be missing in a meter's reading (ramp, averaging)
 OVERHEAD_READINGS = 8  # smoothing of the overhead
+REFUSED_COUNTS_S = 45.0  # how long a refused cut counts with the old power, whatever an older poll showed
 METER_CONFIRMS_SHARE = 0.9  # share of a silent miner's power a meter must miss to confirm that it is off
 
 
@@ -37,10 +48,12 @@ class Balance:
 
 def preset_w(miner: MinerView, name: str | None, settings: Settings) -> float | None:
     """Return what preset `name` is expected to draw at the wall in W, None where unknown."""
-    preset = miner.ladder.get(name)
-    if preset is None or preset.power_w is None:
-        return None
-    return preset.power_w * settings.wall_factor
+    return wall_w(miner.ladder.get(name), settings)
+
+
+def wall_w(preset: Preset | None, settings: Settings) -> float | None:
+    """Return what `preset` is expected to draw at the wall in W, None where unknown."""
+    return None if preset is None or preset.power_w is None else preset.power_w * settings.wall_factor
 
 
 def account(miner: MinerView, settings: Settings) -> Account:
@@ -49,23 +62,41 @@ def account(miner: MinerView, settings: Settings) -> Account:
         return Account(0.0, None, "retired")
     change = miner.change_on_way
     if change is not None:
-        return _on_its_way(change)
+        return _on_its_way(miner, change, settings)
     if miner.silent_s is not None and miner.last_accounted_w is not None:
         return Account(miner.last_accounted_w, miner.running_preset, "silent: last accounted")
     if miner.state is MinerState.STOPPED:
         return _stopped(miner, settings)
-    if miner.state.booting:
-        return _booting(miner, settings)
-    return _running(miner, settings)
+    now = _booting(miner, settings) if miner.state.booting else _running(miner, settings)
+    last = miner.last_change
+    if last is not None and last.outcome is Outcome.FAILED and not raising(last) and last.age_s < REFUSED_COUNTS_S:
+        return _at_least_old(last, now, "cut refused")
+    return now
 
 
-def _on_its_way(change: ChangeView) -> Account:
-    raising = change.kind is ChangeKind.START or change.new_power_w > change.old_power_w
-    if raising:
+def _on_its_way(miner: MinerView, change: ChangeView, settings: Settings) -> Account:
+    if raising(change):
         return Account(max(change.old_power_w, change.new_power_w), change.new_preset, "raise on its way")
     if change.effective and not change.polled_unchanged:
         return Account(change.new_power_w, change.new_preset, "cut accepted")
-    return Account(change.old_power_w, change.old_preset, "cut not accepted yet")
+    if miner.silent_s is not None or not miner.state.hashing:
+        return Account(change.old_power_w, change.old_preset, "cut not accepted yet")
+    return _at_least_old(change, _running(miner, settings), "cut not accepted yet")
+
+
+def raising(change: ChangeView) -> bool:
+    """Return whether a change asks for more power than its miner counted with."""
+    return change.kind is ChangeKind.START or change.new_power_w > change.old_power_w
+
+
+def _at_least_old(cut: ChangeView, now: Account, basis: str) -> Account:
+    """The old power of a cut that may not have happened, or what is polled where an earlier cut did not happen either.
+
+    The cut before it was accounted as done when this one was planned; neither has been read back.
+    """
+    if now.preset is not None and now.power_w > cut.old_power_w:
+        return now
+    return Account(cut.old_power_w, cut.old_preset, basis)
 
 
 def _stopped(miner: MinerView, settings: Settings) -> Account:
@@ -175,7 +206,8 @@ def unsettled(miner: MinerView, plant: PlantView) -> ChangeView | None:
 def _overhead_kw(accounts: dict[int, Account], known: list[MinerView], snapshot: Snapshot) -> float:
     """Return what the miners' meters see beyond all known miners: fans, network, losses, strangers (SPEC 3).
 
-    It falls smoothly and only while no change is on its way; it rises at once, by the certain part only.
+    It falls smoothly and only while no change is on its way; it rises at once, by the certain part only. What a miner
+    that restarts by itself does not draw for a minute is no fall either: it counts with what it will draw (SPEC 4).
     """
     plant, before_kw = snapshot.plant, snapshot.memory.overhead_kw
     if plant is None or not plant.is_new:
@@ -196,7 +228,9 @@ def _overhead_kw(accounts: dict[int, Account], known: list[MinerView], snapshot:
         return certain_kw
     if moving:
         return before_kw
-    return before_kw + (certain_kw - before_kw) / OVERHEAD_READINGS
+    booting_kw = sum(accounts[m.id].power_w for m in known if m.state.booting) / 1000.0
+    at_most_kw = max(0.0, plant.miners_meter_kw - most_w / 1000.0 + booting_kw)
+    return before_kw + min(0.0, at_most_kw - before_kw) / OVERHEAD_READINGS
 
 
 def target_w(available_kw: float, settings: Settings, trust: float = 1.0) -> float:

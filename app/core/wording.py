@@ -50,6 +50,8 @@ def increased(draft: Draft, surplus_w: float, reserved_w: float, candidates: lis
         return f"{kw(surplus_w)} below the target: {moved}"
     if reserved_w > 0:
         return f"{kw(surplus_w)} below the target, kept for {kw(reserved_w)} of stopped miners"
+    if not draft.managed:
+        return on_target(draft)
     if not candidates:
         return f"{kw(surplus_w)} below the target, but no miner can be raised now"
     return f"{kw(surplus_w)} below the target: no next preset fits into that"

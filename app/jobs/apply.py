@@ -253,11 +253,11 @@ class _Hand:
         A dead key may mean that the address belongs to another miner by now: that one is nobody's to command here.
         """
         address = self._address(intent, None)
-        mac = self._hands.identify(self._session, address).mac
+        mac = self._hands.identify(self._patient, address).mac
         if mac != intent.change.mac:
             raise MinerError(f"Another miner ({mac or 'without a MAC'}) answers at its address {intent.ip}.")
         password = intent.unlock_password or self._config.unlock_password.reveal()
-        return self._hands.adopt(self._session, address, password)
+        return self._hands.adopt(self._patient, address, password)
 
     def _address(self, intent: Intent, key: str | None) -> MinerAddress:
         return MinerAddress(intent.ip, self._config.miner_port, key)
