@@ -1,0 +1,271 @@
+"""The program around `plan`, as a fast model without HTTP and database: polls, the one door, rows, restarts.
+
+It does what SPEC 4 says of the jobs: rows with stamps survive a restart of PowerHive, everything else does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.core.limits import LimitFacts, violation
+from app.core.plan import plan
+from app.core.types import (
+    ChangeKind,
+    ChangeView,
+    CycleMemory,
+    MinerState,
+    MinerView,
+    Outcome,
+    Plan,
+    PlantView,
+    PresetChange,
+    Settings,
+    Snapshot,
+    Stamp,
+)
+from tests.core.builders import miner as build_view
+from tests.core.builders import settings
+from tests.core.hard_limits import broken_limits
+from tests.core.model_miner import ModelMiner
+
+UNCHANGED_AFTER_S, NOT_APPLIED_AFTER_S, RETRY_WINDOW_S = 45.0, 300.0, 1800.0
+
+
+@dataclass
+class Row:
+    """One change, as the event table keeps it."""
+
+    change: PresetChange
+    recorded: Stamp
+    attempt: int
+    outcome: Outcome = Outcome.SENDING
+    effective: bool = False
+    polled_unchanged: bool = False
+    finished: Stamp | None = None
+
+    def view(self, now: Stamp) -> ChangeView:
+        return ChangeView(
+            kind=self.change.kind,
+            old_preset=self.change.old_preset,
+            new_preset=self.change.new_preset,
+            old_power_w=self.change.old_power_w,
+            new_power_w=self.change.new_power_w,
+            outcome=self.outcome,
+            age_s=self.recorded.elapsed_s(now),
+            effective=self.effective,
+            attempt=self.attempt,
+            polled_unchanged=self.polled_unchanged,
+            finished_age_s=None if self.finished is None else self.finished.elapsed_s(now),
+            origin=self.change.origin,
+        )
+
+    def end(self, outcome: Outcome, now: Stamp) -> None:
+        self.outcome, self.finished = outcome, now
+
+
+@dataclass
+class Known:
+    """What the database knows of one miner."""
+
+    managed: bool = True
+    held: bool = False
+    max_preset: str | None = None
+    polled: Stamp | None = None
+    missed: int = 0
+    state: MinerState = MinerState.UNKNOWN
+    running: str | None = None
+    saved: str | None = None
+    power_w: float | None = None
+    accounted_w: float | None = None
+    stopped_by_us: bool = False
+    rows: list[Row] = field(default_factory=list)
+
+
+class ModelProgram:
+    """PowerHive: `poll`, `cycle` and `restart` are called by the farm's clock."""
+
+    def __init__(self, miners: Iterable[ModelMiner], **values: Any) -> None:
+        self.settings: Settings = settings(**values)
+        self.miners = {m.id: m for m in miners}
+        self.known = {m.id: Known(saved=m.saved) for m in self.miners.values()}
+        self.memory = CycleMemory()
+        self.started: Stamp | None = None
+        self.fresh = self.polled = self.dead = False
+        self.dies_after: int | None = None  # killed once it has sent so many more commands
+        self.used_reading = 0
+        self.plans: list[Plan] = []
+        self.broken: list[str] = []
+        self.refused_at_the_door: list[str] = []
+
+    def set(self, **values: Any) -> None:
+        self.settings = replace(self.settings, **values)
+
+    def die(self) -> None:
+        """Be killed while the latest changes are being sent."""
+        self.dead = True
+
+    def restart(self, now: Stamp) -> None:
+        self.dead, self.started, self.fresh, self.polled, self.dies_after = False, now, False, False, None
+        for known in self.known.values():
+            for row in known.rows[-1:]:
+                if row.outcome is Outcome.SENDING:
+                    row.outcome = Outcome.UNKNOWN
+
+    # --- the status poller ---
+
+    def poll(self, now: Stamp, true_s: float) -> None:
+        if self.dead:
+            return
+        for id_, machine in self.miners.items():
+            known = self.known[id_]
+            if not machine.answers:
+                known.missed += 1
+            else:
+                known.missed, known.polled = 0, now
+                known.state, known.saved = machine.state(true_s), machine.saved
+                known.running = machine.running
+                known.power_w = machine.draw_w(true_s) or None
+            self._confirm(known, machine.answers, now)
+        self.polled = True
+
+    def _confirm(self, known: Known, answered: bool, now: Stamp) -> None:
+        row = known.rows[-1] if known.rows else None
+        if row is not None and row.outcome.on_its_way:
+            age_s = row.recorded.elapsed_s(now)
+            if answered and _done(row, known):
+                row.end(Outcome.CONFIRMED, now)
+            elif answered and age_s >= UNCHANGED_AFTER_S and _unchanged(row, known):
+                row.polled_unchanged = True
+            if row.outcome.on_its_way and age_s >= NOT_APPLIED_AFTER_S:
+                row.end(Outcome.NOT_APPLIED, now)
+        stopping = row is not None and row.outcome.on_its_way and row.change.kind is ChangeKind.STOP
+        if answered and known.state.hashing and not stopping:
+            known.stopped_by_us = False
+
+    # --- the balancer ---
+
+    def snapshot(self, now: Stamp, reading: PlantView | None, failed: frozenset[int] = frozenset()) -> Snapshot:
+        return Snapshot(
+            now=now,
+            settings=self.settings,
+            miners=tuple(self.view(id_, now, failed=id_ in failed) for id_ in self.miners),
+            plant=reading,
+            memory=self.memory,
+            uptime_s=0.0 if self.started is None else self.started.elapsed_s(now),
+            fresh_since_start=self.fresh,
+            polled_since_start=self.polled,
+            raised_last_min_w=self._raised_last_min_w(now),
+            cuts_only=bool(failed),
+        )
+
+    def view(self, id_: int, now: Stamp, *, failed: bool = False) -> MinerView:
+        machine, known = self.miners[id_], self.known[id_]
+        last = known.rows[-1].view(now) if known.rows else None
+        silent_s = 0.0 if known.polled is None else known.polled.elapsed_s(now)
+        facts: dict[str, Any] = {} if known.max_preset is None else {"max_preset": known.max_preset}
+        return build_view(
+            id_,
+            machine.alias,
+            known.running,
+            ladder=machine.ladder,
+            managed=known.managed,
+            held=known.held,
+            state=known.state,
+            saved_preset=known.saved,
+            measured_power_w=known.power_w,
+            silent_s=silent_s if known.missed >= 3 or silent_s > 60 else None,
+            last_accounted_w=known.accounted_w,
+            last_change=last,
+            cooldown_left_s=0.0 if last is None else max(0.0, self.settings.cooldown_s - last.age_s),
+            stopped_by_us=known.stopped_by_us,
+            failed_this_cycle=failed,
+            **facts,
+        )
+
+    def _raised_last_min_w(self, now: Stamp) -> float:
+        latest = [row for known in self.known.values() for row in known.rows[-3:] if row.recorded.elapsed_s(now) < 60]
+        return sum(max(0.0, r.change.delta_w) for r in latest if r.outcome is not Outcome.FAILED)
+
+    def cycle(self, now: Stamp, true_s: float, reading: PlantView | None) -> None:
+        """Plan, send, and plan again within the cycle what did not get through."""
+        if self.dead:
+            return
+        if reading is not None:
+            reading = replace(reading, is_new=reading.reading_id != self.used_reading)
+            self.used_reading = reading.reading_id
+            self.fresh = self.fresh or (reading.age_s <= self.settings.stale_after_s and reading.is_new)
+        failed: frozenset[int] = frozenset()
+        for look in range(4):
+            picture = self.snapshot(now, reading, failed)
+            decided = plan(picture)
+            self.broken += [f"{now.monotonic_s:.0f}: {sentence}" for sentence in broken_limits(decided, picture)]
+            if look == 0:
+                self.plans.append(decided)
+                for id_, power_w in decided.accounted.items():
+                    self.known[id_].accounted_w = power_w
+            lost = self._carry_out(decided, now, true_s)
+            if look == 0:
+                self.memory = decided.memory
+            if not lost:
+                return
+            failed |= lost
+
+    def _carry_out(self, decided: Plan, now: Stamp, true_s: float) -> frozenset[int]:
+        """Pass each change through the door; return the cuts that did not get through."""
+        lost = set()
+        facts = LimitFacts(self.settings.mode, decided.increases_allowed)
+        for change in decided.changes:
+            if not decided.send and change.origin == "balancer":
+                continue
+            known = self.known[change.miner_id]
+            refusal = violation(change, self.view(change.miner_id, now), facts)
+            if refusal is not None:
+                self.refused_at_the_door.append(refusal)
+                continue
+            row = Row(change, now, self._attempt(known, change, now))
+            if known.rows and known.rows[-1].outcome.on_its_way:
+                known.rows[-1].end(Outcome.SUPERSEDED, now)
+            known.rows.append(row)
+            known.stopped_by_us = known.stopped_by_us or change.kind is ChangeKind.STOP
+            if self._dies():
+                continue  # killed while sending: the row is there, nothing more happens
+            outcome, accepted = self.miners[change.miner_id].command(change.kind, change.new_preset, true_s)
+            if self.dies_after is not None:
+                continue  # on its way to be killed: nobody hears the answer
+            row.effective = accepted
+            if outcome is Outcome.FAILED:
+                row.end(outcome, now)
+                known.stopped_by_us = known.stopped_by_us and change.kind is not ChangeKind.STOP
+            else:
+                row.outcome = outcome
+            if change.delta_w < 0 and not accepted:
+                lost.add(change.miner_id)
+        return frozenset(lost)
+
+    def _dies(self) -> bool:
+        if self.dies_after is not None and self.dies_after <= 0:
+            self.dead = True
+        if self.dies_after is not None:
+            self.dies_after -= 1
+        return self.dead
+
+    def _attempt(self, known: Known, change: PresetChange, now: Stamp) -> int:
+        last = known.rows[-1] if known.rows else None
+        if last is None or (last.change.kind, last.change.new_preset) != (change.kind, change.new_preset):
+            return 1
+        ended_well = last.outcome is Outcome.CONFIRMED or last.recorded.elapsed_s(now) >= RETRY_WINDOW_S
+        return 1 if ended_well else last.attempt + 1
+
+
+def _done(row: Row, known: Known) -> bool:
+    if row.change.kind is ChangeKind.STOP:
+        return known.state is MinerState.STOPPED
+    return known.state.hashing and (row.change.kind is ChangeKind.START or known.running == row.change.new_preset)
+
+
+def _unchanged(row: Row, known: Known) -> bool:
+    if row.change.kind is ChangeKind.START:
+        return known.state is MinerState.STOPPED
+    return known.state.hashing and (row.change.kind is ChangeKind.STOP or known.running != row.change.new_preset)
