@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.core import power
+from app.core.plant import FROZEN_AFTER_S, effective_age_s, is_fresh
 from app.core.types import Snapshot
-
-FROZEN_S = 600.0  # values equal to the last digit for this long count as stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +34,21 @@ def judge(snapshot: Snapshot) -> DataAge:
     if plant is None:
         lost = snapshot.uptime_s > settings.lost_after_s
         return DataAge(None, stale=True, lost=lost, trust=1.0, why_no_increase="there is no plant reading yet")
-    age_s = plant.age_s
-    if plant.frozen_s >= FROZEN_S:
-        age_s = max(age_s, settings.stale_after_s + (plant.frozen_s - FROZEN_S))
-    frozen = plant.frozen_s >= FROZEN_S
-    stale = frozen or age_s > settings.stale_after_s
+    age_s = effective_age_s(plant.age_s, plant.frozen_s, settings)
+    stale = not is_fresh(plant.age_s, plant.frozen_s, settings)
     in_force_s = min(age_s, snapshot.uptime_s)
     return DataAge(
         age_s=age_s,
         stale=stale,
         lost=in_force_s > settings.lost_after_s,
         trust=power.trust(in_force_s, settings),
-        why_no_increase=_why_no_increase(snapshot, age_s, stale=stale, frozen=frozen),
+        why_no_increase=_why_no_increase(snapshot, age_s, stale=stale),
     )
 
 
-def _why_no_increase(snapshot: Snapshot, age_s: float, *, stale: bool, frozen: bool) -> str | None:
+def _why_no_increase(snapshot: Snapshot, age_s: float, *, stale: bool) -> str | None:
     plant = snapshot.plant
-    if frozen and plant is not None:
+    if plant is not None and plant.frozen_s >= FROZEN_AFTER_S:
         return f"the plant's values have been frozen for {plant.frozen_s / 60:.0f} min"
     if stale:
         return f"the plant reading is {age_s:.0f} s old"

@@ -21,6 +21,7 @@ from app.core.types import (
     Override,
     Plan,
     Snapshot,
+    Stamp,
 )
 
 OVER_TARGET_SHARE = 1.05  # more than this share of the target is OVER_TARGET (SPEC 6)
@@ -191,30 +192,55 @@ def _increase(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
     since = memory.surplus_since or snapshot.now
     lasted_s = since.elapsed_s(snapshot.now)
     startable = _startable_within(draft, surplus_w)
-    room_since = (memory.restart_room_since or snapshot.now) if startable else None
-    memory = CycleMemory(overhead_kw, since, room_since)
+    room_since, room_w = _lasting_room(draft, startable, surplus_w)
     budget_w = surplus_w
     if settings.ramp_up_kw_per_min is not None:
         budget_w = min(budget_w, settings.ramp_up_kw_per_min * 1000.0 - snapshot.raised_last_min_w)
     reserved_w = sum(draft.lowest_w(miner) for miner in startable)
     if room_since is not None and room_since.elapsed_s(snapshot.now) >= settings.restart_room_lasts_s:
-        for miner in startable:
-            if draft.lowest_w(miner) - draft.books.accounts[miner.id].power_w <= budget_w:
-                budget_w -= draft.start(miner)
-            else:
-                draft.skip(miner, "stopped; its start waits for the ramp")
-    else:
-        for miner in startable:
+        started_w = _start(draft, _startable_within(draft, room_w), budget_w)
+        budget_w -= started_w
+        if started_w > 0:  # what is left has to last anew
+            room_since, room_w = snapshot.now, surplus_w - started_w
+    for miner in startable:
+        if miner.id not in draft.changes and miner.id not in draft.skips:
             draft.skip(miner, f"stopped; room for it must last {settings.restart_room_lasts_s} s")
+    memory = CycleMemory(overhead_kw, since, room_since, room_w)
     if lasted_s < settings.surplus_lasts_s:
         return memory, wording.surplus_lasts(draft, surplus_w, lasted_s)
-    room_w = min(budget_w, surplus_w - reserved_w)
-    ramped = room_w < surplus_w - reserved_w
+    raise_w = min(budget_w, surplus_w - reserved_w)
+    ramped = raise_w < surplus_w - reserved_w
     candidates = _raisable(draft)
     policy = policies.POLICIES[settings.policy]
-    for move in policy.increase(candidates, room_w, 0.0 if ramped else settings.tolerance_w):
+    for move in policy.increase(candidates, raise_w, 0.0 if ramped else settings.tolerance_w):
         draft.move(move.candidate, move.step, move.reason)
     return memory, wording.increased(draft, surplus_w, reserved_w, candidates)
+
+
+def _lasting_room(draft: Draft, startable: list[MinerView], surplus_w: float) -> tuple[Stamp | None, float]:
+    """Return since when there has been room for stopped miners, and how much of it has been there all that time."""
+    memory, now = draft.snapshot.memory, draft.snapshot.now
+    if not startable:
+        return None, 0.0
+    room_w = min(memory.restart_room_w, surplus_w)
+    if memory.restart_room_since is None or draft.lowest_w(startable[0]) * _room_factor(draft) > room_w:
+        return now, surplus_w
+    return memory.restart_room_since, room_w
+
+
+def _start(draft: Draft, miners: list[MinerView], budget_w: float) -> float:
+    """Start as many of `miners` as the budget allows; return what they take in W."""
+    started_w = 0.0
+    for miner in miners:
+        if draft.lowest_w(miner) - draft.books.accounts[miner.id].power_w <= budget_w - started_w:
+            started_w += draft.start(miner)
+        else:
+            draft.skip(miner, "stopped; its start waits for the ramp")
+    return started_w
+
+
+def _room_factor(draft: Draft) -> float:
+    return 1.0 + draft.snapshot.settings.restart_room_percent / 100.0
 
 
 def _raisable(draft: Draft) -> list[Candidate]:
@@ -245,7 +271,7 @@ def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
         else:
             draft.skip(miner, f"stopped; {why_not or 'no preset to start with'}")
     fitting: list[MinerView] = []
-    factor = 1.0 + draft.snapshot.settings.restart_room_percent / 100.0
+    factor = _room_factor(draft)
     for _efficiency, _mac, miner in sorted(waiting, key=lambda w: w[:2]):
         if draft.lowest_w(miner) * factor > surplus_w:
             draft.skip(miner, "stopped; no room yet for its lowest preset")

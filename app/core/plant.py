@@ -299,7 +299,7 @@ def _sum_up(
 ) -> AdmittedReading:
     generators = [s for s in counted if s.kind is SourceKind.GENERATION]
     containers = [s for s in counted if s.kind is SourceKind.CONSUMPTION]
-    meters = [s for s in containers if s.role is SourceRole.MINERS]
+    load = by_role(containers)
     generation_kw = _total_kw(generators)
     container_kw = _total_kw(containers)
     if not generators:
@@ -320,9 +320,9 @@ def _sum_up(
         sources=tuple(counted),
         generation_kw=generation_kw,
         container_kw=container_kw,
-        foreign_kw=_total_kw(s for s in containers if s.role is SourceRole.FOREIGN),
-        miners_meter_kw=_total_kw(meters) if meters else None,
-        miners_meter_ok=all(s.good for s in meters),
+        foreign_kw=load.foreign_kw,
+        miners_meter_kw=load.miners_meter_kw,
+        miners_meter_ok=load.miners_meter_ok,
         generation_doubtful=any(not s.good and s.counted_kw > 0 for s in generators),
         # What is measured to be drawn against the most that may be generated: a generator whose answer was lost for
         # a moment is no emergency, it counts for its 45 s.
@@ -331,6 +331,25 @@ def _sum_up(
         age_at_receipt_s=age_at_receipt_s,
         received=received,
         measured=_earlier(received, age_at_receipt_s),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadByRole:
+    """Consumption by role, in kW. `miners_meter_kw` is None without a source in role `miners`."""
+
+    foreign_kw: float
+    miners_meter_kw: float | None
+    miners_meter_ok: bool
+
+
+def by_role(containers: Sequence[CountedSource]) -> LoadByRole:
+    """Sum consumption sources up by the role each has."""
+    meters = [s for s in containers if s.role is SourceRole.MINERS]
+    return LoadByRole(
+        foreign_kw=_total_kw(s for s in containers if s.role is SourceRole.FOREIGN),
+        miners_meter_kw=_total_kw(meters) if meters else None,
+        miners_meter_ok=all(s.good for s in meters),
     )
 
 

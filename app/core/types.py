@@ -24,11 +24,14 @@ class Stamp:
         """Return the seconds from this moment to `now`; never negative.
 
         Within one boot the monotonic clock decides. Across boots only wall clocks are left: a moment that lies in the
-        future by them (a stepped clock) counts as just happened (SPEC 5.3).
+        future by them (a stepped clock) counts as just happened (SPEC 5.3), but never as younger than this boot is:
+        else a clock an hour back would block every cut for that hour.
         """
-        if self.boot_id == now.boot_id and self.boot_id != "unknown":
+        if "unknown" in (self.boot_id, now.boot_id):
+            return max(0.0, (now.utc - self.utc).total_seconds())
+        if self.boot_id == now.boot_id:
             return max(0.0, now.monotonic_s - self.monotonic_s)
-        return max(0.0, (now.utc - self.utc).total_seconds())
+        return max(0.0, now.monotonic_s, (now.utc - self.utc).total_seconds())
 
 
 # --- plant -----------------------------------------------------------------------------------------------------------
@@ -368,6 +371,7 @@ class CycleMemory:
     overhead_kw: float = 0.0
     surplus_since: Stamp | None = None
     restart_room_since: Stamp | None = None
+    restart_room_w: float = 0.0  # the room for stopped miners that has been there ever since
 
 
 @dataclass(frozen=True, slots=True)

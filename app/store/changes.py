@@ -17,6 +17,7 @@ from sqlalchemy.orm import scoped_session
 from app.core.limits import LimitFacts, violation
 from app.core.types import (
     ChangeKind,
+    ChangeView,
     MinerView,
     Outcome,
     PresetChange,
@@ -263,14 +264,29 @@ def _intent_row(change: PresetChange, context: ChangeContext, now: Stamp, total_
 
 
 def _attempt(change: PresetChange, view: MinerView, last_error: str | None) -> int:
-    """Return how many times in a row this wish has been sent, this time included."""
+    """Return how many times in a row the like of this has been sent in vain, this time included.
+
+    Cuts are alike whatever their presets (a miner that takes none shall not get thirty of them because the wish moves
+    with the river), stops and starts are, and raises to the same preset.
+    """
     last = view.last_change
-    if last is None or (last.kind, last.new_preset) != (change.kind, change.new_preset):
+    if last is None or last.age_s >= RETRY_WINDOW_S or not _alike(change, last):
         return 1
-    if last.outcome is Outcome.CONFIRMED or last.age_s >= RETRY_WINDOW_S:
+    in_vain = last.outcome in (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_APPLIED) or last.polled_unchanged
+    if not in_vain:
         return 1
     never_left = last.outcome is Outcome.FAILED and (last_error or "").startswith(NOT_SENT)
     return last.attempt if never_left else last.attempt + 1
+
+
+def _alike(change: PresetChange, last: ChangeView) -> bool:
+    if change.kind is not last.kind:
+        return False
+    if change.kind is not ChangeKind.PRESET:
+        return True
+    if change.delta_w < 0:
+        return last.new_power_w < last.old_power_w
+    return change.new_preset == last.new_preset
 
 
 def _intent(row: PresetChangeRow, change: PresetChange, view: MinerView, miner: _MinerFacts, now: Stamp) -> Intent:

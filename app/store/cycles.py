@@ -26,11 +26,17 @@ def memory(session: Session | scoped_session[Any]) -> CycleMemory:
         cycle.overhead_kw,
         cycle.surplus_since_at, cycle.surplus_since_monotonic_s, cycle.surplus_since_boot_id,
         cycle.restart_room_since_at, cycle.restart_room_since_monotonic_s, cycle.restart_room_since_boot_id,
+        cycle.restart_room_w,
     )  # fmt: skip
     row = session.execute(query.order_by(cycle.id.desc()).limit(1)).first()
     if row is None:
         return CycleMemory()
-    return CycleMemory(overhead_kw=row[0], surplus_since=_stamp(*row[1:4]), restart_room_since=_stamp(*row[4:7]))
+    return CycleMemory(
+        overhead_kw=row[0],
+        surplus_since=_stamp(*row[1:4]),
+        restart_room_since=_stamp(*row[4:7]),
+        restart_room_w=row[7],
+    )
 
 
 def _stamp(at: datetime | None, monotonic_s: float | None, boot_id: str | None) -> Stamp | None:
@@ -134,6 +140,7 @@ def _row(snapshot: Snapshot, plan: Plan) -> BalanceCycle:
         restart_room_since_at=None if room is None else room.utc,
         restart_room_since_monotonic_s=None if room is None else room.monotonic_s,
         restart_room_since_boot_id=None if room is None else room.boot_id,
+        restart_room_w=passed_on.restart_room_w,
     )
 
 

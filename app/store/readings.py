@@ -103,14 +103,15 @@ def plant_view(now: Stamp) -> PlantView | None:
     if not rows:
         return None
     newest = rows[0]
+    load = plant.by_role(_containers_by_todays_roles(newest))
     return PlantView(
         reading_id=newest.id,
         recorded_at=newest.recorded_at,
         generation_kw=newest.generation_kw,
         container_kw=newest.container_kw,
-        foreign_kw=newest.foreign_kw,
-        miners_meter_kw=newest.miners_meter_kw,
-        miners_meter_ok=newest.miners_meter_ok,
+        foreign_kw=load.foreign_kw,
+        miners_meter_kw=load.miners_meter_kw,
+        miners_meter_ok=load.miners_meter_ok,
         age_s=plant.age_s(newest.age_at_receipt_s, newest.received, now),
         frozen_s=_frozen_s(newest),
         generation_doubtful=newest.generation_doubtful,
@@ -131,6 +132,32 @@ def _role(row: PlantSource) -> SourceRole:
     """A damaged role must not stop the poller: what nobody knows is foreign load."""
     known = row.role in set(SourceRole)
     return SourceRole(row.role) if known else SourceRole.FOREIGN
+
+
+def _containers_by_todays_roles(row: PlantReadingRow) -> list[CountedSource]:
+    """Return the reading's consumption sources in the roles they have now: a new role acts in the next cycle.
+
+    A retired one that is in the reading all the same has answered: load that nobody here controls.
+    """
+    consumption = PlantSource.kind == SourceKind.CONSUMPTION
+    today = {source.name: _role(source) for source in db.session.scalars(select(PlantSource).where(consumption))}
+    counted = []
+    for source in row.sources:
+        role, good = today.get(source["name"]), source["status"] == "success" and source["value_kw"] is not None
+        if source["kind"] != SourceKind.CONSUMPTION or (role is SourceRole.RETIRED and not good):
+            continue
+        counted.append(
+            CountedSource(
+                name=source["name"],
+                kind=SourceKind.CONSUMPTION,
+                role=SourceRole.MINERS if role is SourceRole.MINERS else SourceRole.FOREIGN,
+                value_kw=source["value_kw"],
+                status=source["status"],
+                counted_kw=source["counted_kw"],
+                good=good,
+            )
+        )
+    return counted
 
 
 def _stamp(row: PlantSource) -> Stamp | None:

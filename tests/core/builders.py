@@ -119,7 +119,8 @@ def settings(**values: Any) -> Settings:
     return replace(Settings(mode=Mode.ARMED), **values)
 
 
-LASTED = CycleMemory(surplus_since=stamp(-3600), restart_room_since=stamp(-3600))  # any surplus has lasted
+# Any surplus has lasted.
+LASTED = CycleMemory(surplus_since=stamp(-3600), restart_room_since=stamp(-3600), restart_room_w=1e9)
 
 
 def snapshot(miners: Iterable[MinerView] = (), generation_kw: float | None = 100.0, **facts: Any) -> Snapshot:

@@ -163,7 +163,7 @@ def test_a_start_on_its_way_can_still_be_stopped() -> None:
 
 
 def back(lasted_s: float, generation_kw: float, *miners: MinerView, **facts: Any) -> Any:
-    memory = CycleMemory(surplus_since=stamp(-lasted_s), restart_room_since=stamp(-lasted_s))
+    memory = CycleMemory(surplus_since=stamp(-lasted_s), restart_room_since=stamp(-lasted_s), restart_room_w=1e9)
     return plan(snapshot(miners, generation_kw, safety_margin_percent=0.0, memory=memory, **facts))
 
 

@@ -230,7 +230,6 @@ def test_a_start_of_powerhive_on_an_overloaded_plant_cuts_and_does_not_raise_bef
     assert near_target(farm.last)
 
 
-@pytest.mark.xfail(strict=False, reason="Stamp.elapsed_s: rows of another boot, dated ahead, stay 'just made' for long")
 def test_a_reboot_with_the_clock_an_hour_back_blocks_no_cut_for_longer_than_the_cooldown() -> None:
     farm = mixed_farm().settle()
     farm.generation_kw = 54

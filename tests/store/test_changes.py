@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -138,9 +139,11 @@ def test_only_one_change_per_miner_passes_in_a_group() -> None:
     [
         (at(29), False),
         (at(31), True),
-        (at(5, boot="boot-2"), False),  # another life of the machine: the wall clock decides
-        (at(40, boot="boot-2"), True),
-        (at(3600, boot="boot-2", wall=timedelta(hours=-2)), False),  # dated in the future: counts as just made
+        (replace(at(5, boot="boot-2"), monotonic_s=4.0), False),  # another life: the wall clock decides
+        (replace(at(40, boot="boot-2"), monotonic_s=4.0), True),
+        # Dated in the future: counts as just made, but not as younger than this life of the machine.
+        (replace(at(3600, boot="boot-2", wall=timedelta(hours=-2)), monotonic_s=20.0), False),
+        (replace(at(3600, boot="boot-2", wall=timedelta(hours=-2)), monotonic_s=40.0), True),
         (at(29, wall=timedelta(hours=5)), False),  # a stepped clock does not shorten the cooldown
         (at(31, wall=timedelta(hours=-5)), True),
     ],
@@ -172,14 +175,31 @@ def test_an_open_change_is_superseded_by_the_next() -> None:
     assert first.finished_at == at(40).utc
 
 
-def test_the_same_wish_counts_its_attempts_until_it_is_confirmed() -> None:
+def unanswered(miner_id: int, now: Stamp, new: str | None = "2000", **values: Any) -> int:
+    begun = intent(farm.change(miner_id, new, **values), now)
+    changes.finish([Ending(begun, Outcome.UNKNOWN, error="It did not answer in time.")], now)
+    return begun.attempt
+
+
+def test_cuts_in_vain_count_as_attempts_whatever_their_presets() -> None:
     farm.build(1, at())
-    for seconds, attempt in ((0, 1), (60, 2), (120, 3)):
-        assert sent(1, at(seconds)).attempt == attempt
-    assert sent(1, at(180), new="1500").attempt == 1
-    confirm({1: farm.polled("1500")}, 200)
-    assert sent(1, at(240), new="1500").attempt == 1
-    assert sent(1, at(240 + 1801), new="1500").attempt == 1
+    assert [unanswered(1, at(s), new) for s, new in ((0, "2000"), (60, "1500"), (120, "2000"))] == [1, 2, 3]
+    assert unanswered(1, at(125), None, kind=STOP) == 1
+    assert unanswered(1, at(130), None, kind=STOP) == 2
+
+
+def test_attempts_begin_anew_after_success_and_after_a_long_time() -> None:
+    farm.build(1, at())
+    assert sent(1, at(0)).attempt == 1
+    assert sent(1, at(60), new="1500").attempt == 1  # the first was taken on
+    confirm({1: farm.polled("1500")}, 100)
+    assert unanswered(1, at(140), "1500") == 1
+    assert unanswered(1, at(140 + 1801), "1500") == 1
+
+
+def test_only_raises_to_the_same_preset_count_together() -> None:
+    farm.build(1, at(), running="2000")
+    assert [unanswered(1, at(s), new, old="2000") for s, new in ((0, "2500"), (60, "2500"), (120, "3000"))] == [1, 2, 1]
 
 
 def test_what_never_left_is_no_attempt() -> None:

@@ -52,7 +52,7 @@ def test_a_cycle_keeps_what_it_saw_decided_and_accounted() -> None:
 
 def test_memory_is_handed_from_row_to_row() -> None:
     picture, plan = decide()
-    memory = CycleMemory(overhead_kw=12.5, surplus_since=at(-20), restart_room_since=at(-10))
+    memory = CycleMemory(overhead_kw=12.5, surplus_since=at(-20), restart_room_since=at(-10), restart_room_w=1740.0)
     cycles.record(picture, replace(plan, memory=memory))
     assert snapshot.load(at(5), interval_s=15.0).memory == memory
     cycles.record(picture, replace(plan, memory=CycleMemory()))

@@ -207,3 +207,23 @@ def test_loss_and_recovery_are_logged_once(caplog: pytest.LogCaptureFixture) -> 
     take(answer(60))
     take(answer(75))
     assert [r.getMessage() for r in caplog.records] == ["the plant's readings are trusted again"]
+
+
+def test_a_new_role_acts_on_the_reading_in_force() -> None:
+    take(answer(0))
+    before = readings.plant_view(at(1))
+    plant_history.set_role("box", "miners", "ana", T0)
+    after = readings.plant_view(at(1))
+    assert before is not None
+    assert after is not None
+    assert (before.foreign_kw, before.miners_meter_kw) == (200.0, None)
+    assert (after.foreign_kw, after.miners_meter_kw, after.miners_meter_ok) == (0.0, 200.0, True)
+
+
+def test_a_failed_source_given_the_role_retired_counts_no_longer_at_once() -> None:
+    take(answer(0))
+    take(answer(15, box=None))
+    plant_history.set_role("box", "retired", "ana", T0)
+    view = readings.plant_view(at(16))
+    assert view is not None
+    assert view.foreign_kw == 0.0

@@ -110,7 +110,7 @@ def test_a_hold_may_run_out() -> None:
 
 def test_the_latest_change_comes_with_its_ages_and_what_it_proves() -> None:
     farm.build(1, at())
-    send(farm.change(1), accepted=True, restart_required=True)
+    send(farm.change(1), outcome=Outcome.UNKNOWN, accepted=True, restart_required=True)
     change = view(12).change_on_way
     assert change is not None
     assert (change.kind, change.new_preset, change.age_s, change.effective) == (ChangeKind.PRESET, "2000", 12.0, False)

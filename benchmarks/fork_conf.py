@@ -1,0 +1,6 @@
+"""PowerHive's own gunicorn settings; answers tell which worker they come from."""
+
+from pathlib import Path
+
+exec(compile(Path("gunicorn.conf.py").read_text(), "gunicorn.conf.py", "exec"))
+wsgi_app = "benchmarks.fork_app:pages()"

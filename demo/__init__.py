@@ -1,0 +1,1 @@
+"""`make demo`: a simulated plant and farm on loopback, and PowerHive balancing them."""
