@@ -68,12 +68,10 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 def test_it_balances_within_a_minute_and_a_second_start_is_quick(demo: Demo, tmp_path: Path) -> None:
-    began_s = time.monotonic()
     wait_until(lambda: demo.get("/api/balance/events?limit=5"), within_s=60, what="a change")
     status = demo.get("/api/balance/status")
     assert isinstance(status, dict)
     assert (status["mode"], status["managed_miners_count"]) == ("armed", 20)
-    assert time.monotonic() - began_s < 60
     demo.process.send_signal(signal.SIGINT)
     assert demo.process.wait(40) == 0
     assert demo.processes_left() == []

@@ -5,7 +5,6 @@ One table serves the rules, the pages, the JSON API and the documentation. Defau
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -64,11 +63,10 @@ class SettingSpec:
         return value
 
     def _is_number_in_bounds(self, value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        if self.kind == "integer" and value != int(value):
-            return False
-        return self.minimum <= value <= self.maximum
+        # The comparison is exact for integers of any size, and false for NaN and the infinities.
+        return self.minimum <= value <= self.maximum and (self.kind != "integer" or value == int(value))
 
 
 def _shown(value: Any) -> str:
