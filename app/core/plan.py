@@ -6,6 +6,8 @@ demands; cuts; and only where none of these moved anything, raises. Every change
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core import data_age, eligible, policies, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
@@ -179,35 +181,57 @@ def _standing_still(miner: MinerView) -> bool:
 
 
 def _increase(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
-    """Use a surplus that has lasted: first keep room for the stopped miners, then raise the others."""
-    snapshot, settings, memory = draft.snapshot, draft.snapshot.settings, draft.snapshot.memory
-    overhead_kw = draft.books.overhead_kw
+    """Use a surplus that has lasted: first keep room for the stopped miners, then raise the others.
+
+    A cycle that cuts raises nothing, but where a surplus is left all the same it goes on lasting: one miner that keeps
+    climbing above its max preset must not keep the farm down.
+    """
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
     if snapshot.cuts_only:
-        return memory, ""
+        return snapshot.memory, ""
     surplus_w = draft.target_w - draft.planned_w
-    if not age.increases_allowed or settings.override is not Override.NONE or draft.changes or age.lost:
-        return CycleMemory(overhead_kw), wording.waiting(draft, age, surplus_w)
+    if not age.increases_allowed or settings.override is not Override.NONE or age.lost:
+        return CycleMemory(draft.books.overhead_kw), wording.waiting(draft, age, surplus_w)
     if surplus_w <= settings.tolerance_w:
-        return CycleMemory(overhead_kw), wording.on_target(draft)
-    since = memory.surplus_since or snapshot.now
-    lasted_s = since.elapsed_s(snapshot.now)
+        return CycleMemory(draft.books.overhead_kw), wording.on_target(draft)
     startable = _startable_within(draft, surplus_w)
-    room_since, room_w = _lasting_room(draft, startable, surplus_w)
+    memory = _remember(draft, startable, surplus_w)
+    if draft.changes:
+        return memory, wording.waiting(draft, age, surplus_w)
+    return _use_surplus(draft, memory, startable, surplus_w)
+
+
+def _remember(draft: Draft, startable: list[MinerView], surplus_w: float) -> CycleMemory:
+    """Return since when there has been a surplus, and room for stopped miners, and how much of it all that time."""
+    before, now, overhead_kw = draft.snapshot.memory, draft.snapshot.now, draft.books.overhead_kw
+    since = before.surplus_since or now
+    if not startable:
+        return CycleMemory(overhead_kw, since)
+    room_w = min(before.restart_room_w, surplus_w)
+    least_w = min(draft.lowest_w(miner) for miner in startable) * _room_factor(draft)
+    if before.restart_room_since is None or least_w > room_w:
+        return CycleMemory(overhead_kw, since, now, surplus_w)
+    return CycleMemory(overhead_kw, since, before.restart_room_since, room_w)
+
+
+def _use_surplus(
+    draft: Draft, memory: CycleMemory, startable: list[MinerView], surplus_w: float
+) -> tuple[CycleMemory, str]:
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
     budget_w = surplus_w
     if settings.ramp_up_kw_per_min is not None:
         budget_w = min(budget_w, settings.ramp_up_kw_per_min * 1000.0 - snapshot.raised_last_min_w)
     reserved_w = sum(draft.lowest_w(miner) for miner in startable)
-    if room_since is not None and room_since.elapsed_s(snapshot.now) >= settings.restart_room_lasts_s:
-        started_w = _start(draft, _startable_within(draft, room_w), budget_w)
+    if _has_lasted(memory.restart_room_since, snapshot, settings.restart_room_lasts_s):
+        started_w = _start(draft, _startable_within(draft, memory.restart_room_w), budget_w)
         budget_w -= started_w
         if started_w > 0:  # what is left has to last anew
-            room_since, room_w = snapshot.now, surplus_w - started_w
+            memory = replace(memory, restart_room_since=snapshot.now, restart_room_w=surplus_w - started_w)
     for miner in startable:
         if miner.id not in draft.changes and miner.id not in draft.skips:
             draft.skip(miner, f"stopped; room for it must last {settings.restart_room_lasts_s} s")
-    memory = CycleMemory(overhead_kw, since, room_since, room_w)
-    if lasted_s < settings.surplus_lasts_s:
-        return memory, wording.surplus_lasts(draft, surplus_w, lasted_s)
+    if not _has_lasted(memory.surplus_since, snapshot, settings.surplus_lasts_s):
+        return memory, wording.surplus_lasts(draft, surplus_w, memory.surplus_since or snapshot.now)
     raise_w = min(budget_w, surplus_w - reserved_w)
     ramped = raise_w < surplus_w - reserved_w
     candidates = _raisable(draft)
@@ -217,15 +241,8 @@ def _increase(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
     return memory, wording.increased(draft, surplus_w, reserved_w, candidates)
 
 
-def _lasting_room(draft: Draft, startable: list[MinerView], surplus_w: float) -> tuple[Stamp | None, float]:
-    """Return since when there has been room for stopped miners, and how much of it has been there all that time."""
-    memory, now = draft.snapshot.memory, draft.snapshot.now
-    if not startable:
-        return None, 0.0
-    room_w = min(memory.restart_room_w, surplus_w)
-    if memory.restart_room_since is None or draft.lowest_w(startable[0]) * _room_factor(draft) > room_w:
-        return now, surplus_w
-    return memory.restart_room_since, room_w
+def _has_lasted(since: Stamp | None, snapshot: Snapshot, needed_s: float) -> bool:
+    return since is not None and since.elapsed_s(snapshot.now) >= needed_s
 
 
 def _start(draft: Draft, miners: list[MinerView], budget_w: float) -> float:
@@ -305,6 +322,7 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
         changes=tuple(sorted(draft.changes.values(), key=lambda c: (c.delta_w, c.mac))),  # the largest cut first
         skipped=tuple(skip for miner_id, skip in draft.skips.items() if miner_id not in draft.changes),
         accounted={miner_id: account.power_w for miner_id, account in books.accounts.items()},
+        remembered=books.remembered,
         memory=memory,
         cut_capacity_w=draft.cut_capacity_w(),
         raise_room_w=draft.raise_room_w(),

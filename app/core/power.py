@@ -36,9 +36,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The farm's books of one cycle. kW for the plant's side, W for the miners'."""
+    """The farm's books of one cycle. kW for the plant's side, W for the miners'.
+
+    `remembered`: what each miner is to count with if it is silent in the next cycle. That a meter confirmed its drop
+    stays true until it answers; that it is one of the 2 % given up is found anew each time.
+    """
 
     accounts: dict[int, Account]
+    remembered: dict[int, float]
     current_w: float
     unmanaged_w: float
     overhead_kw: float
@@ -140,21 +145,29 @@ def balance(snapshot: Snapshot) -> Balance:
     settings = snapshot.settings
     known = [miner for miner in snapshot.miners if not miner.retired]
     accounts = {miner.id: account(miner, settings) for miner in snapshot.miners}
-    _count_silent(accounts, known, snapshot)
+    remembered = {miner.id: accounts[miner.id].power_w for miner in known}
+    _count_silent(accounts, remembered, known, snapshot)
     overhead_kw = _overhead_kw(accounts, known, snapshot)
     current_w = sum(accounts[miner.id].power_w for miner in known if miner.managed)
     unmanaged_w = sum(accounts[miner.id].power_w for miner in known if not miner.managed)
-    unmanaged_w += snapshot.other_firmware_count * settings.other_firmware_power_w
+    unmanaged_w += _other_firmware_w(snapshot)
     plant = snapshot.plant
     foreign_kw = overhead_kw + (unmanaged_w / 1000.0 if settings.count_unmanaged else 0.0)
     available_kw = 0.0
     if plant is not None:
         foreign_kw += plant.foreign_kw
         available_kw = plant.generation_kw - foreign_kw
-    return Balance(accounts, current_w, unmanaged_w, overhead_kw, foreign_kw, available_kw)
+    return Balance(accounts, remembered, current_w, unmanaged_w, overhead_kw, foreign_kw, available_kw)
 
 
-def _count_silent(accounts: dict[int, Account], known: list[MinerView], snapshot: Snapshot) -> None:
+def _other_firmware_w(snapshot: Snapshot) -> float:
+    """What miners with another firmware are taken to draw: they are seen by discovery, but cannot be asked."""
+    return float(snapshot.other_firmware_count * snapshot.settings.other_firmware_power_w)
+
+
+def _count_silent(
+    accounts: dict[int, Account], remembered: dict[int, float], known: list[MinerView], snapshot: Snapshot
+) -> None:
     """Let silent miners count 0: those whose drop a meter confirms, and after 15 min at most 2 % of the fleet."""
     silent = sorted((m for m in known if m.silent_s is not None), key=lambda m: (-(m.silent_s or 0.0), m.mac))
     if not silent:
@@ -166,6 +179,7 @@ def _count_silent(accounts: dict[int, Account], known: list[MinerView], snapshot
         if power_w > 0 and missing_w >= METER_CONFIRMS_SHARE * power_w:
             missing_w -= power_w
             accounts[miner.id] = Account(0.0, None, "silent: the meter confirms that it is off")
+            remembered[miner.id] = 0.0
         elif may_give_up > 0 and (miner.silent_s or 0.0) > SILENT_GIVEN_UP_S:
             may_give_up -= 1
             accounts[miner.id] = Account(0.0, None, "silent for more than 15 min")
@@ -223,6 +237,7 @@ def _overhead_kw(accounts: dict[int, Account], known: list[MinerView], snapshot:
         else accounts[m.id].power_w
         for m in known
     )
+    most_w += _other_firmware_w(snapshot)  # known too, and counted with the unmanaged ones
     certain_kw = max(0.0, plant.miners_meter_kw - most_w / 1000.0)
     if certain_kw > before_kw:
         return certain_kw

@@ -35,20 +35,22 @@ def is_offline(presence: Presence, now: Stamp) -> bool:
 def to_ask(presences: Sequence[Presence], sweep: int, *, everyone: bool) -> list[int]:
     """Return the ids of the miners that sweep number `sweep` asks, in the order in which it should.
 
-    A miner that missed three polls is asked in every fourth sweep only, spread by id, after those that answer. Those
-    that answered longest ago come first, so that what a deadline cuts off is asked at the next sweep. `everyone`: leave
-    none out (the first full poll after a start, SPEC 5.5).
+    A miner that missed three polls is asked in every fourth sweep only, spread by id. Those that answer come first,
+    then those that missed: dead addresses cost the most time, and a thousand that die at once must not keep the living
+    from being asked. Among equals the one that answered longest ago comes first, so that what a deadline cuts off is
+    asked at the next sweep. `everyone`: leave none out (the first full poll after a start, SPEC 5.5).
     """
     missing = [p for p in presences if p.missed_polls >= OFFLINE_AFTER_MISSES]
     missing_ids = {p.miner_id for p in missing}
     answering = [p for p in presences if p.miner_id not in missing_ids]
     due = [p for p in missing if everyone or p.miner_id % OFFLINE_EVERY == sweep % OFFLINE_EVERY]
-    return [p.miner_id for p in (*sorted(answering, key=_heard), *sorted(due, key=_heard))]
+    return [p.miner_id for p in (*sorted(answering, key=_turn), *sorted(due, key=_turn))]
 
 
-def _heard(presence: Presence) -> tuple[bool, float, int]:
+def _turn(presence: Presence) -> tuple[bool, bool, float, int]:
     answered = presence.answered
-    return (answered is not None, 0.0 if answered is None else answered.utc.timestamp(), presence.miner_id)
+    missed = presence.missed_polls > 0
+    return (missed, answered is not None, 0.0 if answered is None else answered.utc.timestamp(), presence.miner_id)
 
 
 def in_subnets(ip: str, subnets: Iterable[IPv4Network]) -> bool:

@@ -473,6 +473,7 @@ class Plan:
     changes: tuple[PresetChange, ...] = ()
     skipped: tuple[Skip, ...] = ()
     accounted: dict[int, float] = field(default_factory=dict)  # miner id -> accounted_power_w of every known miner
+    remembered: dict[int, float] = field(default_factory=dict)  # ... by its own facts: what to count it with if silent
     memory: CycleMemory = CycleMemory()
     cut_capacity_w: float = 0.0  # what the managed miners could still give, at their lowest presets
     raise_room_w: float = 0.0  # what they could still take, at their highest allowed presets

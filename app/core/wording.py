@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.core.data_age import DataAge
 from app.core.policies import Candidate
-from app.core.types import ChangeKind
+from app.core.types import ChangeKind, Stamp
 
 if TYPE_CHECKING:
     from app.core.draft import Draft
@@ -57,9 +57,9 @@ def increased(draft: Draft, surplus_w: float, reserved_w: float, candidates: lis
     return f"{kw(surplus_w)} below the target: no next preset fits into that"
 
 
-def surplus_lasts(draft: Draft, surplus_w: float, lasted_s: float) -> str:
+def surplus_lasts(draft: Draft, surplus_w: float, since: Stamp) -> str:
     """Return how long the surplus has lasted and how long it must."""
-    needed_s = draft.snapshot.settings.surplus_lasts_s
+    lasted_s, needed_s = since.elapsed_s(draft.snapshot.now), draft.snapshot.settings.surplus_lasts_s
     moved = _moved(draft)
     return f"Surplus of {kw(surplus_w)} has lasted {lasted_s:.0f} of {needed_s} s" + (f"; {moved}" if moved else "")
 

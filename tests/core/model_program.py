@@ -203,7 +203,7 @@ class ModelProgram:
             self.broken += [f"{now.monotonic_s:.0f}: {sentence}" for sentence in broken_limits(decided, picture)]
             if look == 0:
                 self.plans.append(decided)
-                for id_, power_w in decided.accounted.items():
+                for id_, power_w in decided.remembered.items():
                     self.known[id_].accounted_w = power_w
             lost = self._carry_out(decided, now, true_s)
             if look == 0:

@@ -178,3 +178,21 @@ def test_unmanaged_and_foreign_firmware_miners_are_foreign_load(count_unmanaged:
 
 def test_without_a_reading_nothing_is_available() -> None:
     assert balance(snapshot(fleet(2), plant=None)).available_kw == 0
+
+
+def test_strangers_behind_a_miners_meter_are_counted_once() -> None:
+    meter = plant(200, miners_meter_kw=2.3 + 7.0 + 1.0)
+    picture = snapshot([miner(runs="2300")], plant=meter, other_firmware_count=2, other_firmware_power_w=3500)
+    books = balance(picture)
+    assert (books.overhead_kw, books.unmanaged_w) == (pytest.approx(1.0), 7000.0)
+    assert books.available_kw == pytest.approx(200 - 7.0 - 1.0)
+
+
+def test_a_confirmed_drop_is_remembered_a_given_up_miner_and_a_retired_one_are_not() -> None:
+    silent = miner(1, silent_s=1000.0, last_accounted_w=2300.0)
+    others = [miner(number) for number in range(2, 101)]
+    given_up = balance(snapshot([silent, *others], 1000.0))
+    assert (given_up.accounts[1].power_w, given_up.remembered[1]) == (0.0, 2300.0)
+    metered = balance(snapshot([silent, *others], plant=plant(1000, miners_meter_kw=99 * 2.3)))
+    assert (metered.accounts[1].power_w, metered.remembered[1]) == (0.0, 0.0)
+    assert 1 not in balance(snapshot([replace(silent, retired=True), *others], 1000.0)).remembered

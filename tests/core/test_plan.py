@@ -224,3 +224,22 @@ def test_a_start_that_a_limit_forbids_takes_no_room() -> None:
 def test_a_miner_without_known_hashrate_starts_last() -> None:
     nameless = stopped(1, ladder=ladder_of([], preset(1740, None)))
     assert moves(back(500, 2.0, nameless, stopped(2))) == {2: "start 1740"}
+
+
+def test_a_miner_that_keeps_climbing_above_its_max_does_not_end_the_others_surplus() -> None:
+    climber = miner(1, runs="2500", max_preset="2300")
+    stopped = miner(2, state=MinerState.STOPPED, runs=None, stopped_by_us=True)
+    memory = CycleMemory(surplus_since=stamp(-20), restart_room_since=stamp(-100), restart_room_w=5000.0)
+    decided = plan(snapshot([climber, stopped], 20.0, memory=memory))
+    assert [change.mac for change in decided.changes] == [climber.mac]
+    assert (decided.memory.surplus_since, decided.memory.restart_room_since) == (stamp(-20), stamp(-100))
+
+
+def test_only_room_that_has_been_there_all_the_time_starts_a_miner() -> None:
+    small = miner(1, "s19", runs=None, state=MinerState.STOPPED, stopped_by_us=True)
+    large = miner(2, "s21pro", runs=None, state=MinerState.STOPPED, stopped_by_us=True)
+    memory = CycleMemory(surplus_since=stamp(-300), restart_room_since=stamp(-300), restart_room_w=1500.0)
+    decided = plan(snapshot([small, large], 20.0, memory=memory))
+    assert [change.mac for change in decided.changes if change.kind is ChangeKind.START] == [small.mac]
+    assert decided.memory.restart_room_since == stamp()
+    assert decided.memory.restart_room_w == pytest.approx(18_000 - 30 - 30 - 1100 + 30)

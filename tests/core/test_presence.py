@@ -57,4 +57,10 @@ def test_the_first_full_poll_asks_everyone() -> None:
 
 def test_it_asks_first_whom_it_heard_longest_ago_and_dead_addresses_last() -> None:
     presences = [Presence(4, 7, at(-900)), Presence(3, 0, at(-15)), Presence(2, 1, at(-30)), Presence(1, 0, None)]
-    assert to_ask(presences, 0, everyone=False) == [1, 2, 3, 4]
+    assert to_ask(presences, 0, everyone=False) == [1, 3, 2, 4]
+
+
+def test_miners_that_die_in_their_hundreds_do_not_keep_the_living_from_being_asked() -> None:
+    living = [Presence(i, 0, at(-15)) for i in range(100)]
+    just_dead = [Presence(i, 1, at(-30)) for i in range(100, 1000)]
+    assert set(to_ask([*just_dead, *living], 0, everyone=False)[:100]) == set(range(100))
