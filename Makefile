@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest
 TEST_PROCESSES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-long lint bench bench-fork bench-kill9 lock clean chromium
+.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 lock clean chromium
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,9 +35,11 @@ lint: .venv/.installed-dev  ## style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 
-bench: .venv/.installed-dev  ## measure: kill -9 and forks under load (minutes; results are printed)
-	@$(PY) -m benchmarks.fork_safety
-	@$(PY) -m benchmarks.kill9
+bench: .venv/.installed-dev  ## measure scan, sweep, a 300-miner cycle, the idle simulator (a minute; prints)
+	@for what in scan status_sweep cycle simulator_idle; do echo "== $$what"; $(PY) -m benchmarks.$$what; done
+
+bench-pyasic: .venv/.installed-dev  ## let the public client pyasic read and set a simulated miner (needs port 80)
+	@$(PY) -m benchmarks.pyasic_check
 
 bench-fork: .venv/.installed-dev  ## kill a worker every second for two minutes
 	@$(PY) -m benchmarks.fork_safety

@@ -53,6 +53,7 @@ def status() -> Response:
             "foreign_kw": cycle.foreign_kw if cycle else 0.0,
             "overhead_kw": cycle.overhead_kw if cycle else 0.0,
             "data_age_s": board.reading_age_s,
+            "refused_readings_24h": board.refusals_24h,
             "cycle_id": cycle.id if cycle else None,
             "cycle_at": answers.instant(cycle.recorded_at if cycle else None),
             "cycle_age_s": board.cycle_age_s,

@@ -44,11 +44,11 @@ def change_model(alias: str) -> Response:
     return jsonify(_model(miner_models.change(alias, changes)))
 
 
-def _expected(rows: Any) -> dict[str, tuple[int | None, float | None]]:
+def _expected(rows: Any) -> dict[str, dict[str, Any]]:
     shape = "a list of objects with preset, power_w and hashrate_th"
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         body.refuse("presets_power", shape, rows)
-    expected: dict[str, tuple[int | None, float | None]] = {}
+    expected: dict[str, dict[str, Any]] = {}
     for row in rows:
         unknown = [name for name in row if name not in PRESET_FIELDS]
         if unknown or not isinstance(row.get("preset"), str):
@@ -59,12 +59,15 @@ def _expected(rows: Any) -> dict[str, tuple[int | None, float | None]]:
     return expected
 
 
-def _numbers(row: dict[str, Any]) -> tuple[int | None, float | None]:
+def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers a row names; null or 0 clears one, an absent one is left as it is."""
     power = body.number(row, "power_w", 0, MAX_POWER_W, words="a whole number", name="presets_power.power_w")
     if power is not None and power != int(power):
         body.refuse("presets_power.power_w", f"a whole number from 0 to {MAX_POWER_W}, or null", row["power_w"])
     hashrate = body.number(row, "hashrate_th", 0, MAX_HASHRATE_TH, name="presets_power.hashrate_th")
-    return (int(power) if power else None), (hashrate or None)  # 0 means "not known", as in answers
+    numbers = {"expected_power_w": int(power) if power else None, "expected_hashrate_ths": hashrate or None}
+    named = {"expected_power_w": "power_w", "expected_hashrate_ths": "hashrate_th"}
+    return {column: value for column, value in numbers.items() if named[column] in row}
 
 
 def _model(model: MinerModel) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 from app.clock import stamp, utcnow
 from app.core import power
-from app.core.types import ChangeKind, Origin, Outcome, PresetChange, Settings
+from app.core.types import ChangeKind, Mode, Origin, Outcome, Override, PresetChange, Settings
 from app.errors import PowerHiveError
 from app.jobs import apply as door
 from app.jobs import runner
 from app.jobs.apply import Hands, Result
 from app.jobs.runner import JobContext
 from app.store import commands, cycles
+from app.store import settings as settings_store
 from app.store import snapshot as snapshots
 from app.store.changes import ChangeContext
 
@@ -73,18 +74,21 @@ def _carry_out(command: Order, job: JobContext, hands: Hands | None) -> tuple[bo
             return True, "The scan begins now; new miners appear on the miners page."
         if command.kind in commands.OVERRIDES:
             runner.request("balancer")
-            return True, _override_sentence(command.kind)
+            return True, _override_sentence(command.kind, settings_store.load().mode)
         return False, f"{command.kind} is not an order PowerHive knows."
     except PowerHiveError as e:
         return False, str(e)
 
 
-def _override_sentence(kind: str) -> str:
+def _override_sentence(kind: str, mode: Mode) -> str:
     override = commands.OVERRIDES[kind]
-    return {
-        "minimum": "In force until resume: the next cycle brings all miners to their lowest presets.",
-        "stop": "In force until resume: the next cycle stops all miners.",
-    }.get(override, "The farm follows the plant again.")
+    if override == Override.MINIMUM:
+        return "In force until resume: the next cycle brings all miners to their lowest presets."
+    if override == Override.STOP:
+        return "In force until resume: the next cycle stops all miners."
+    if mode is Mode.ARMED:
+        return "The farm follows the plant again."
+    return f"The order is lifted, but the mode is {mode}: nothing is raised or started again until it is armed."
 
 
 def _set_preset(command: Order, job: JobContext, hands: Hands | None) -> tuple[bool, str]:

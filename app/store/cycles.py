@@ -19,18 +19,24 @@ LOOK_BACK_CYCLES = 20
 ACCOUNTED_STEP_W = 0.5  # a smaller difference is not worth a write
 
 
-def memory(session: Session | scoped_session[Any]) -> CycleMemory:
-    """Return what the newest cycle handed on; the empty memory before the first one."""
+def memory(session: Session | scoped_session[Any], since: Stamp | None = None) -> CycleMemory:
+    """Return what the newest cycle handed on; the empty memory before the first one.
+
+    `since`: when the acting scheduler took over. A surplus seen before that did not last until now: nobody looked.
+    """
     cycle = BalanceCycle  # its columns only: the plan and the skipped miners of a large farm are 500 KB of JSON
     query = select(
         cycle.overhead_kw,
         cycle.surplus_since_at, cycle.surplus_since_monotonic_s, cycle.surplus_since_boot_id,
         cycle.restart_room_since_at, cycle.restart_room_since_monotonic_s, cycle.restart_room_since_boot_id,
-        cycle.restart_room_w,
+        cycle.restart_room_w, cycle.decided_at, cycle.decided_monotonic_s, cycle.decided_boot_id,
     )  # fmt: skip
     row = session.execute(query.order_by(cycle.id.desc()).limit(1)).first()
     if row is None:
         return CycleMemory()
+    decided = Stamp(row[8], row[9], row[10])
+    if since is not None and (decided.boot_id != since.boot_id or since.elapsed_s(decided) <= 0):
+        return CycleMemory(overhead_kw=row[0])
     return CycleMemory(
         overhead_kw=row[0],
         surplus_since=_stamp(*row[1:4]),
@@ -68,7 +74,7 @@ def record(snapshot: Snapshot, plan: Plan) -> int:
         session.execute(
             update(BalanceCycle).where(BalanceCycle.id == cycle_id - KEEP_SKIPPED_CYCLES).values(skipped=[])
         )
-        _store_accounted(session, snapshot, plan.accounted)
+        _store_accounted(session, snapshot, plan.remembered)
     return cycle_id
 
 

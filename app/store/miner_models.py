@@ -109,18 +109,16 @@ def set_max_preset(alias: str, preset: str | None, version: int | None = None) -
     return change(alias, {"max_preset": preset}, version)
 
 
-def set_expected(alias: str, expected: Mapping[str, tuple[int | None, float | None]]) -> MinerModel:
-    """Set the operator's own (power in W, hashrate in TH/s) per preset; None in either place clears it.
+def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -> MinerModel:
+    """Write `max_preset` and/or `expected` in one transaction, all or none.
+
+    `expected`: preset -> the operator's own `expected_power_w` and/or `expected_hashrate_ths`; None clears one.
 
     Raises:
         NotFound: no such model.
-        SettingError: a preset that is not in the ladder.
+        SettingError: a preset that is not in the ladder or may not be chosen.
+        Conflict: the model has changed since `version`.
     """
-    return change(alias, {"expected": expected})
-
-
-def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -> MinerModel:
-    """Write `max_preset` and/or `expected` (as in `set_expected`) in one transaction, all or none."""
     with writing() as session:
         model = _by_alias(session, alias)
         if version is not None and version != model.version:
@@ -129,11 +127,11 @@ def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -
             chosen = _chosen(model, changes["max_preset"])
             model.max_preset = chosen.name if chosen else None
         by_name = {preset.name: preset for preset in model.presets}
-        for name, (power_w, hashrate_ths) in changes.get("expected", {}).items():
+        for name, numbers in changes.get("expected", {}).items():
             if name not in by_name:
                 raise SettingError("presets_power", f"presets_power: {_not_in_ladder(model, name)}")
-            by_name[name].expected_power_w = power_w
-            by_name[name].expected_hashrate_ths = hashrate_ths
+            for column, number in numbers.items():
+                setattr(by_name[name], column, number)
         model.version += 1
     return get(alias)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased, defer, lazyload
@@ -75,6 +75,7 @@ class StatusBoard:
     counts: FleetCounts
     jobs: tuple[JobState, ...]
     last_refusal: PlantRefusal | None  # only where it is newer than the newest trusted reading
+    refusals_24h: int  # answers of the plant, or the lack of one, that could not drive control
 
     @property
     def cycle_late(self) -> bool:
@@ -105,7 +106,7 @@ class StatusBoard:
 
 
 def load(now: Stamp) -> StatusBoard:
-    """Read the picture; eight queries, whatever the fleet's size."""
+    """Read the picture; nine queries, whatever the fleet's size."""
     cycle = db.session.scalars(
         select(BalanceCycle)
         .options(defer(BalanceCycle.planned), defer(BalanceCycle.skipped))
@@ -121,6 +122,7 @@ def load(now: Stamp) -> StatusBoard:
     refusal = db.session.scalars(select(PlantRefusal).order_by(PlantRefusal.id.desc()).limit(1)).one_or_none()
     if refusal is not None and reading is not None and refusal.refused_at <= reading.received_at:
         refusal = None
+    yesterday = now.utc - timedelta(days=1)
     return StatusBoard(
         settings=settings_store.load(),
         cycle=cycle,
@@ -130,6 +132,8 @@ def load(now: Stamp) -> StatusBoard:
         counts=_counts(now.utc),
         jobs=job_states(now),
         last_refusal=refusal,
+        refusals_24h=db.session.scalar(select(func.count(PlantRefusal.id)).where(PlantRefusal.refused_at > yesterday))
+        or 0,
     )
 
 

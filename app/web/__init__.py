@@ -9,7 +9,6 @@ from app.web import dashboard, errors, events, guard, health, miner_models, mine
 
 def register(app: Flask) -> None:
     """Add guard, error answers, pages and probes to `app`. The configuration must be in its extensions already."""
-    app.config["WTF_CSRF_TIME_LIMIT"] = None  # a dashboard left open for a week must still be able to post
     guard.install(app)
     errors.install(app)
     page.install(app)

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import Forbidden
 
-MAX_BODY_BYTES = 64 * 1024
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -40,9 +39,6 @@ HEADERS = {
 
 def install(app: Flask) -> None:
     """Put the guard before everything else (CSRF check included), the headers on every answer."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.config.setdefault("SESSION_COOKIE_SAMESITE", "Lax")
-    app.config["SESSION_COOKIE_SAMESITE"] = app.config["SESSION_COOKIE_SAMESITE"] or "Lax"
     app.before_request_funcs.setdefault(None, []).insert(0, _refuse_strangers)
     app.after_request(_add_headers)
 

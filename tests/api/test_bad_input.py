@@ -246,3 +246,12 @@ def test_a_bad_step_is_400(client: FlaskClient, query: str) -> None:
 @pytest.mark.parametrize("query", ["miner_id=x", "miner_id=0", "miner_id=-1", "miner_id=99999999999999999999"])
 def test_a_bad_miner_id_is_400(client: FlaskClient, query: str) -> None:
     assert client.get(f"/api/balance/events?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body, words", [({"override": "stop"}, "override"), ({"reason": "why not"}, "names no setting")]
+)
+def test_settings_refuse_what_is_no_change_of_theirs(client: FlaskClient, body: dict[str, Any], words: str) -> None:
+    answer = client.patch("/api/settings", json=body)
+    assert answer.status_code == 400
+    assert words in answer.get_json()["error"]

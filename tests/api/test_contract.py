@@ -54,6 +54,7 @@ STATUS_BESIDE = {
     "cycle_id",
     "cycle_at",
     "cycle_age_s",
+    "refused_readings_24h",
     "cut_capacity_w",
     "raise_capacity_w",
     "miners_count",
@@ -230,6 +231,12 @@ def test_a_models_limit_and_numbers_change(client: FlaskClient, farm: None) -> N
     assert model["presets_power"][1]["power_w"] == 2350
     assert model["presets_power"][1]["hashrate_th"] == 86.5
     assert model["presets_power"][1]["firmware_power_w"] == 2300
+    for left, cleared in (("power_w", "hashrate_th"), ("hashrate_th", "power_w")):
+        before = client.get("/api/models/s19jpro").get_json()["presets_power"][1]
+        rows = {"presets_power": [{"preset": "2300", cleared: None}]}
+        after = client.patch("/api/models/s19jpro", json=rows).get_json()["presets_power"][1]
+        assert after[left] == before[left], "what a row does not name stays"
+    assert (after["power_w"], after["configured"]) == (2300, False)
     for nothing in ("", None):
         assert client.patch("/api/models/s19jpro", json={"max_preset": nothing}).get_json()["max_preset"] is None
 

@@ -122,6 +122,14 @@ def test_a_scan_and_the_buttons_ask_the_other_jobs(job: JobContext, asked: list[
     assert [told(command_id)[0] for command_id in ids] == ["done"] * 4
 
 
+@pytest.mark.parametrize("mode, words", [("armed", "follows the plant again"), ("observe", "until it is armed")])
+def test_resume_says_what_it_means_in_this_mode(job: JobContext, asked: list[str], mode: str, words: str) -> None:
+    farm.build(1, clock.stamp(), mode=mode)
+    command_id = order("resume")
+    job_module.carry_out(job, FakeHands())
+    assert words in str(told(command_id)[1])
+
+
 def test_an_order_that_makes_no_sense_fails_and_the_next_one_is_carried_out(job: JobContext, asked: list[str]) -> None:
     farm.build(1, clock.stamp())
     bad, good = order("preset", None, preset="2000"), order("scan")
