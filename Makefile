@@ -18,7 +18,7 @@ demo: .venv/.installed  ## a simulated plant and 100 miners on this machine, and
 
 run: .venv/.installed  ## serve the farm of instance/powerhive.toml (ctrl-C stops it)
 	@$(PY) -c 'from app.factory import config_or_exit; config_or_exit()'
-	@$(PY) -m flask --app wsgi db upgrade
+	@$(PY) -c 'from app.database_check import upgrade_or_exit; upgrade_or_exit()'
 	@status=70; \
 	while [ $$status -eq 70 ]; do \
 		status=0; $(PY) -m gunicorn -c gunicorn.conf.py || status=$$?; \

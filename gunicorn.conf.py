@@ -6,6 +6,7 @@ HUP executes this file again; settings and jobs live in modules that stay (`app.
 import os
 import signal
 
+from app.bind_check import exit_unless_free
 from app.database_check import exit_unless_ready
 from app.factory import config_or_exit
 
@@ -29,7 +30,8 @@ proc_name = "powerhive"
 
 
 def on_starting(_server):
-    """Refuse to start on a database that is missing, old or full, before anything is served."""
+    """Refuse to start on a port in use or a database that is missing, old or full, before anything is served."""
+    exit_unless_free(_config)
     exit_unless_ready()
 
 

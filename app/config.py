@@ -227,7 +227,7 @@ def _from_file(path: Path, problems: list[str]) -> dict[str, tuple[str, Any]]:
     known = {setting.key for setting in SETTINGS}
     for key in document.keys() - known:
         hint = f"set {INSTANCE_VARIABLE} in the environment" if key == "instance" else _nearest(key, known)
-        problems.append(f"{key} in {path} is not a setting; {hint}.")
+        problems.append(f"{key} in {path} is not a setting ({hint}).")
     return {key: (f"{key} in {path}", value) for key, value in document.items() if key in known}
 
 
@@ -239,7 +239,7 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[s
             continue
         if variable not in by_variable:
             hint = _nearest(variable, {*by_variable, INSTANCE_VARIABLE})
-            problems.append(f"{variable} in the environment is not a setting; {hint}.")
+            problems.append(f"{variable} in the environment is not a setting ({hint}).")
             continue
         given[by_variable[variable].key] = (variable, value.strip())
     return given

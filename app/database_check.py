@@ -33,6 +33,21 @@ def exit_unless_ready(app: Flask | None = None) -> None:
                 engine.dispose()
 
 
+def upgrade_or_exit() -> None:
+    """Bring the database of this process's settings up to date; exit with 2 and one sentence where that fails."""
+    from flask_migrate import upgrade
+
+    from app.factory import create_app, exit_with
+
+    with create_app().app_context():
+        try:
+            upgrade(str(_MIGRATIONS))
+        except SQLAlchemyError as error:
+            exit_with(ConfigError([f"The database {_name()} cannot be brought up to date: {_reason(error)}."]))
+        finally:
+            db.engine.dispose()
+
+
 def check() -> None:
     """Check the database of the current application.
 

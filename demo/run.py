@@ -24,6 +24,7 @@ from demo import processes
 
 ROOT = Path(__file__).resolve().parent.parent
 STUCK_EXIT_STATUS = 70  # PowerHive asks its supervisor to start it again; here that is us
+_SIMULATOR_TRIES = 5
 SERVER_PATIENCE_S = 25.0  # requests 10 s, then the cycle in hand 10 s
 _WHAT_ONE_SEES = """
 PowerHive runs at  {url}
@@ -31,6 +32,7 @@ PowerHive runs at  {url}
   - Dashboard: what the plant gives, what the farm draws, and why it is so. It refreshes by itself.
   - Miners, Models, Events: {miners} simulated miners; every preset change is an event with its reason.
   - On the dashboard, change the safety margin: the next cycle acts on it.
+  - By hand: POWERHIVE_INSTANCE={folder} .venv/bin/flask status
 {more}
 All of it is simulated and on this machine only. The data is in {folder}; delete that folder to start anew.
 Ctrl-C stops everything.
@@ -82,7 +84,8 @@ def _run(options: argparse.Namespace, children: list[subprocess.Popen[str]]) -> 
     lock = _only_one(folder)
     simulator, facts = _start_simulator(options)
     children.append(simulator)
-    env = _environment(folder, facts)
+    _write_settings(folder, facts)
+    env = _scrubbed() | {"POWERHIVE_INSTANCE": str(folder)}
     _prepare(folder, env, facts)
     port = processes.free_port(options.port)
     env["POWERHIVE_BIND"] = f"127.0.0.1:{port}"
@@ -121,45 +124,52 @@ def _scrubbed() -> dict[str, str]:
 
 
 def _start_simulator(options: argparse.Namespace) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """Start the simulator on ports that are free; another program may take one between our look and its start."""
+    for attempt in range(_SIMULATOR_TRIES):
+        simulator = _launch_simulator(options, first_port=18080 + 10 * attempt)
+        assert simulator.stdout is not None  # noqa: S101 - asked for in the launch
+        line = simulator.stdout.readline() if select.select([simulator.stdout], [], [], 30)[0] else ""
+        if line.startswith("{"):
+            return simulator, json.loads(line)
+        processes.stop(simulator, patience_s=1)
+    raise RuntimeError("the simulator did not start; its own words are above")
+
+
+def _launch_simulator(options: argparse.Namespace, first_port: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "simulator", "--miners", str(options.miners), "--seed", str(options.seed)]
-    taken = 18080
+    taken = first_port
     for name in ("--port", "--plant-port", "--control-port"):
         taken = processes.free_port(taken)
         command += [name, str(taken)]
         taken += 1
-    simulator = processes.start(
-        command, cwd=ROOT, env=_scrubbed(), on_orphaned=signal.SIGKILL, stdout=subprocess.PIPE
-    )  # fmt: skip
-    assert simulator.stdout is not None  # noqa: S101 - asked for above
-    if not select.select([simulator.stdout], [], [], 30)[0]:
-        processes.stop(simulator, patience_s=1)
-        raise RuntimeError("the simulator did not start within 30 s")
-    line = simulator.stdout.readline()
-    if not line.startswith("{"):
-        processes.stop(simulator, patience_s=1)
-        raise RuntimeError("the simulator did not start; its own words are above")
-    return simulator, json.loads(line)
+    return processes.start(command, cwd=ROOT, env=_scrubbed(), on_orphaned=signal.SIGKILL, stdout=subprocess.PIPE)
 
 
-def _environment(folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
-    """PowerHive's settings for the demo; shorter intervals than a real plant needs, so that one sees it act."""
-    return _scrubbed() | {
-        "POWERHIVE_INSTANCE": str(folder),
-        "POWERHIVE_SIMULATED": "true",
-        "POWERHIVE_PLANT_ENDPOINT": facts["plant_url"],
-        "POWERHIVE_PLANT_API_KEY": facts["plant_key"],
-        "POWERHIVE_PLANT_ID": facts["plant_id"],
-        "POWERHIVE_PLANT_POWER_UNIT": facts["plant_unit"],
-        "POWERHIVE_SUBNETS": ",".join(facts["subnets"]),
-        "POWERHIVE_MINER_PORT": str(facts["miner_port"]),
-        "POWERHIVE_UNLOCK_PASSWORD": facts["miner_password"],
-        "POWERHIVE_PLANT_INTERVAL_S": "5",
-        "POWERHIVE_BALANCE_INTERVAL_S": "5",
-        "POWERHIVE_STATUS_INTERVAL_S": "5",
-        "POWERHIVE_TELEMETRY_INTERVAL_S": "60",
-        "POWERHIVE_DISCOVERY_INTERVAL_S": "60",
-        "POWERHIVE_LOG_LEVEL": "WARNING",
+def _write_settings(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write PowerHive's settings for the demo, so that the `flask` commands find them too.
+
+    The intervals are shorter than a real plant needs, so that one sees it act.
+    """
+    settings = {
+        "simulated": True,
+        "plant_endpoint": facts["plant_url"],
+        "plant_api_key": facts["plant_key"],
+        "plant_id": facts["plant_id"],
+        "plant_power_unit": facts["plant_unit"],
+        "subnets": ",".join(facts["subnets"]),
+        "miner_port": facts["miner_port"],
+        "unlock_password": facts["miner_password"],
+        "plant_interval_s": 5,
+        "balance_interval_s": 5,
+        "status_interval_s": 5,
+        "telemetry_interval_s": 60,
+        "discovery_interval_s": 60,
+        "log_level": "WARNING",
     }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items() if value is not None]
+    path = folder / "powerhive.toml"
+    path.touch(mode=0o600)
+    path.write_text("# Written by `make demo` at each start.\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _prepare(folder: Path, env: Mapping[str, str], facts: Mapping[str, Any]) -> None:

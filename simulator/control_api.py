@@ -56,6 +56,8 @@ class ControlApi:
 
     def _route(self, request: Request) -> Reply:
         parts = request.path.strip("/").split("/")
+        if request.method == "GET" and request.path == "/":
+            return json_reply({"help": (__doc__ or "").splitlines()})
         if request.method == "GET" and request.path in ("/state", "/miners"):
             return json_reply(state(self._sim) if request.path == "/state" else [view(m) for m in self._sim.miners])
         if request.method != "POST":

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 FIRST_STEP_S = 35.0
-STEP_EVERY_S = 90.0
+STEP_EVERY_S = 240.0
 STEP_TAKES_S = 4.0
 
 
@@ -18,14 +18,14 @@ class HydroDay:
     mean_kw: float
     seed: int = 1
     drift_share: float = 0.05
-    step_share: float = 0.10
-    noise_share: float = 0.004
+    step_share: float = 0.07
+    noise_share: float = 0.002
 
     def generation_kw(self, now_s: float) -> float:
         """Generation in kW at ``now_s`` simulated seconds, without the meters' noise."""
         phases = random.Random(f"{self.seed}/drift")
         slow, slower, daily = (phases.random() * math.tau for _ in range(3))
-        drift = 0.6 * math.sin(now_s * math.tau / 1_500 + slow) + 0.4 * math.sin(now_s * math.tau / 420 + slower)
+        drift = 0.6 * math.sin(now_s * math.tau / 5_400 + slow) + 0.4 * math.sin(now_s * math.tau / 1_500 + slower)
         day = 0.8 * math.sin(now_s * math.tau / 86_400 + daily)
         return max(0.0, self.mean_kw * (1 + self.drift_share * (drift + day) + self._step(now_s)))
 
@@ -45,7 +45,7 @@ class HydroDay:
     def _level(self, number: int) -> float:
         if number == 0:
             return 0.0
-        size = random.Random(f"{self.seed}/step/{number}").uniform(0.4, 1.0) * self.step_share
+        size = random.Random(f"{self.seed}/step/{number}").uniform(0.6, 1.0) * self.step_share
         return -size if number % 2 else size
 
 

@@ -45,8 +45,8 @@ class PlantSpec:
     collection_interval_s: float = 8.0
     resolution_kw: float = 0.1
     drift_share: float = 0.05
-    step_share: float = 0.10
-    noise_share: float = 0.004
+    step_share: float = 0.07
+    noise_share: float = 0.002
     constant_kw: float | None = None
 
 

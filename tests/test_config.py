@@ -72,7 +72,7 @@ def test_an_unknown_setting_is_an_error_that_names_the_nearest(tmp_path: Path) -
     with_file(tmp_path, "plant_intervall_s = 15\n")
     text = "\n".join(problems(NEEDED | {"POWERHIVE_SUBNET": "10.0.0.0/24"}, tmp_path))
     assert "did you mean plant_interval_s?" in text
-    assert "POWERHIVE_SUBNET in the environment is not a setting; did you mean POWERHIVE_SUBNETS?" in text
+    assert "POWERHIVE_SUBNET in the environment is not a setting (did you mean POWERHIVE_SUBNETS?)" in text
 
 
 def test_the_instance_folder_cannot_be_set_in_the_file_inside_it(tmp_path: Path) -> None:

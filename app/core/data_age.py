@@ -52,6 +52,8 @@ def _why_no_increase(snapshot: Snapshot, age_s: float, *, stale: bool) -> str | 
         return f"the plant's values have been frozen for {plant.frozen_s / 60:.0f} min"
     if stale:
         return f"the plant reading is {age_s:.0f} s old"
+    if plant is not None and plant.newer_refused:
+        return "the plant's newest answer was refused"
     if plant is not None and plant.generation_doubtful:
         return "a generation source has failed"
     if plant is not None and plant.over_generation_twice:

@@ -140,7 +140,7 @@ class Draft:
         whatever the accounting says, less the cuts a reading of that age cannot show yet.
         """
         plant, tolerance_w = self.snapshot.plant, self.snapshot.settings.tolerance_w
-        limit_w = self.books.available_kw * 1000.0
+        limit_w = max(0.0, self.books.available_kw * 1000.0)  # who draws nothing exceeds nothing
         emergency = self.planned_w > limit_w + tolerance_w
         if plant is not None and plant.over_generation_twice:
             excess_w = (plant.container_kw - plant.generation_kw) * 1000.0 - self._cuts_not_seen_w(plant)

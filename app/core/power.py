@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.core.plant import is_fresh
 from app.core.types import (
     ChangeKind,
     ChangeView,
@@ -190,6 +191,8 @@ def _missing_in_meter_w(accounts: dict[int, Account], known: list[MinerView], sn
     plant = snapshot.plant
     if plant is None or plant.miners_meter_kw is None or not plant.miners_meter_ok:
         return 0.0
+    if not is_fresh(plant.age_s, plant.frozen_s, snapshot.settings):
+        return 0.0  # an old reading says nothing of miners that have come back since
     certain_w = sum(_least_w(miner, accounts[miner.id], plant) for miner in known)
     return certain_w + snapshot.memory.overhead_kw * 1000.0 - plant.miners_meter_kw * 1000.0
 
@@ -226,6 +229,8 @@ def _overhead_kw(accounts: dict[int, Account], known: list[MinerView], snapshot:
     plant, before_kw = snapshot.plant, snapshot.memory.overhead_kw
     if plant is None or not plant.is_new:
         return before_kw
+    if not snapshot.polled_since_start:
+        return before_kw  # what miners ran before a restart says nothing of what they run now
     if plant.miners_meter_kw is None:
         return 0.0
     if not plant.miners_meter_ok:

@@ -7,8 +7,11 @@ they end before `apply` returns, within the job's deadline. One miner's error en
 from __future__ import annotations
 
 import logging
+import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -211,6 +214,25 @@ def _raise_defect(futures: Sequence[Future[None]]) -> None:
         future.result()
 
 
+_turns: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+
+
+@contextmanager
+def _one_at_a_time(miner_id: int, ends_at: float) -> Iterator[bool]:
+    """Wait until no other job sends to this miner; yield whether that was so in time.
+
+    A stop needs no cooldown, so it may come while an order of an operator is being sent: between that one's preset and
+    its restart it would be undone by the restart.
+    """
+    turn = _turns[miner_id]
+    got_it = turn.acquire(timeout=max(0.0, ends_at - monotonic_s()))
+    try:
+        yield got_it
+    finally:
+        if got_it:
+            turn.release()
+
+
 @dataclass(frozen=True, slots=True)
 class _Sessions:
     """`quick`: for saving a preset, which decides whether others must give more. `patient`: for all else."""
@@ -231,8 +253,13 @@ class _Hand:
 
     def carry_out(self, intent: Intent) -> Ending:
         """Send what the change asks for; never raises a MinerError."""
-        if monotonic_s() >= self._ends_at:
-            return Ending(intent, Outcome.FAILED, error=f"{NOT_SENT}: out of time")
+        with _one_at_a_time(intent.change.miner_id, self._ends_at) as our_turn:
+            begun = stamp()
+            if not our_turn or begun.monotonic_s >= self._ends_at:
+                return Ending(intent, Outcome.FAILED, error=f"{NOT_SENT}: out of time")
+            return replace(self._sent(intent), begun=begun)
+
+    def _sent(self, intent: Intent) -> Ending:
         ending = self._try(intent, intent.api_key)
         if not ending.unauthorized or not intent.may_adopt:
             return ending.ending
@@ -287,8 +314,11 @@ class _Hand:
         return _Trial(Ending(intent, Outcome.SENT, accepted=True))
 
     def _restart_if_asked(self, intent: Intent, address: MinerAddress, taken: SetResult) -> Ending:
-        """Without the restart the new preset does not run, so a refused one is a failure of the change."""
-        required = taken.restart_required or intent.restart_owed
+        """Without the restart the new preset does not run, so a refused one is a failure of the change.
+
+        A miner that stands still is not restarted: it comes up with the saved preset when it is started.
+        """
+        required = (taken.restart_required or intent.restart_owed) and not intent.stands_still
         ending = Ending(intent, Outcome.SENT, accepted=True, restart_required=required)
         if not required:
             return ending
@@ -324,7 +354,9 @@ class _Trial:
 
 
 def _failure(intent: Intent, error: MinerError) -> Ending:
-    return Ending(intent, _outcome(error), accepted=_refusal(error), error=str(error))
+    """What no miner ever heard is no attempt: one that is rebooting has all of them left when it is back."""
+    sentence = str(error) if error.reached else f"{NOT_SENT}: {error}"
+    return Ending(intent, _outcome(error), accepted=_refusal(error), error=sentence)
 
 
 def _outcome(error: MinerError) -> Outcome:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from queue import SimpleQueue
 
 from app.clients import miner
 from app.clients.http import SweepSession
 from app.clients.miner import MinerAddress
 from app.clock import monotonic_s, stamp
 from app.core import presence
-from app.core.types import MinerStatus
+from app.core.types import MinerStatus, Stamp
 from app.errors import MinerUnauthorized
+from app.jobs import runner
 from app.jobs.fan_out import fan_out
 from app.jobs.runner import JobContext
 from app.store import polls, sightings, terms
@@ -41,38 +44,65 @@ def run(context: JobContext, ask: Ask = ask) -> str:
     A miner that was not asked by the deadline is reported, and counts as nothing: neither answered nor missed.
     """
     known = polls.targets()
-    everyone = _first_of_term(context)
+    term = terms.of(context.term_id)
+    everyone = term is not None and term.first_full_poll_at is None  # the first of a term asks everyone (SPEC 5.5)
     due = presence.to_ask([t.presence for t in known], next(_sweeps), everyone=everyone)
     by_id = {t.miner_id: t for t in known}
     wanted = [by_id[i] for i in due]
     reachable = [t for t in wanted if presence.in_subnets(t.ip, context.config.subnets)]
     missed = {t.miner_id: _no_address(t) for t in wanted if not presence.in_subnets(t.ip, context.config.subnets)}
+    refused: SimpleQueue[tuple[PollTarget, str]] = SimpleQueue()
     ends_at = monotonic_s() + max(0.0, context.deadline.left_s() - RESERVE_S)
+    now = stamp()  # of the whole sweep: no answer is taken for younger than it is
     with SweepSession(len(reachable), ends_at=ends_at) as session:
         replies = fan_out(
-            lambda target: ask(session, target, context.config.miner_port),
+            lambda target: _asked(ask, session, target, context.config.miner_port, refused),
             reachable,
             threads=THREADS,
             time_is_up=lambda: monotonic_s() >= ends_at,
         )
-    now = stamp()
     missed |= {target.miner_id: str(error) for target, error in replies.failed}
     missed |= {target.miner_id: f"PowerHive's own error: {error!r}" for target, error in replies.bugs}
     answered = {target.miner_id: status for target, status in replies.answered}
     _log_turns(polls.record_sweep(known, Sweep(answered, missed), now))
-    for target, error in replies.failed:
-        if isinstance(error, MinerUnauthorized) and target.api_key is not None:
-            sightings.forget_key(target.miner_id, target.api_key, str(error))
-    if everyone and not replies.unasked:
+    _doubt_keys(refused)
+    if term is not None and everyone and _is_full(replies.unasked, term.started.elapsed_s(now), now):
         terms.note_full_poll(context.term_id, now.utc)
     replies.raise_bugs()
     return _note(len(answered), len(known), len(replies.unasked))
 
 
-def _first_of_term(context: JobContext) -> bool:
-    """Tell whether no full poll has been made under this term yet: then everyone is asked (SPEC 5.5)."""
-    term = terms.of(context.term_id)
-    return term is not None and term.first_full_poll_at is None
+def _asked(
+    ask: Ask, session: SweepSession, target: PollTarget, port: int, refused: SimpleQueue[tuple[PollTarget, str]]
+) -> MinerStatus:
+    """Ask a miner; where it refuses the key ask once more without: its status is open to everybody (CONTRACT 2)."""
+    try:
+        return ask(session, target, port)
+    except MinerUnauthorized as error:
+        if target.api_key is None:
+            raise
+        refused.put((target, str(error)))
+        return ask(session, replace(target, api_key=None), port)
+
+
+def _doubt_keys(refused: SimpleQueue[tuple[PollTarget, str]]) -> None:
+    found = False
+    while not refused.empty():
+        target, error = refused.get()
+        sightings.doubt_key(target.miner_id, target.api_key or "", error)
+        found = True
+    if found:
+        runner.request("discovery")
+
+
+def _is_full(unasked: Sequence[PollTarget], acting_s: float, now: Stamp) -> bool:
+    """Tell whether a sweep over everyone leaves nobody out but those not heard in all the sweeps of a minute.
+
+    One that is too slow for any sweep, or many dead ones, must not keep a restarted PowerHive from ever raising.
+    """
+    if acting_s <= presence.OFFLINE_AFTER_S:
+        return not unasked
+    return all(t.presence.answered is None or presence.is_offline(t.presence, now) for t in unasked)
 
 
 def _no_address(target: PollTarget) -> str:

@@ -18,6 +18,7 @@ from app.core.limits import LimitFacts, violation
 from app.core.types import (
     ChangeKind,
     ChangeView,
+    MinerState,
     MinerView,
     Outcome,
     PresetChange,
@@ -36,6 +37,7 @@ __all__ = [
 
 NOT_SENT = "not sent"  # how the error of a change begins that certainly never left: it is no attempt
 RETRY_WINDOW_S = 1800.0  # an equal wish within this long after an unconfirmed one is the next attempt
+STOP_AGAIN_S = 30.0  # a stop needs no cooldown, but a refused one must not use up all its attempts in a second
 ADOPT_AGAIN_S = 300.0  # how long a miner that refused to be adopted is left in peace (a loop ends in its lock-out)
 ERROR_LENGTH = 300
 
@@ -68,17 +70,20 @@ class ChangeContext:
 class Intent:
     """A change whose row is written: it may be sent, once. Holds all that a thread needs without the database.
 
-    `restart_owed`: the miner took this very preset before, but not the restart it asked for. `may_adopt`: a dead key
+    `restart_owed`: the miner took this very preset before, but not the restart it asked for. `stands_still`: it was
+    last seen stopped, so that a restart would start it, whoever stopped it (SPEC 5.7). `may_adopt`: a dead key
     may be replaced now (not while a refused password is being left in peace).
     """
 
     change_id: int
     change: PresetChange
+    recorded: Stamp
     ip: str
     api_key: str
     unlock_password: str | None
     attempt: int
     restart_owed: bool
+    stands_still: bool
     may_adopt: bool
 
     def __repr__(self) -> str:  # secrets stay out of logs
@@ -97,8 +102,10 @@ class Refused:
 class Ending:
     """What is known of a change that was to be sent.
 
-    `new_api_key`: the miner was adopted anew on the way; `adoption_error`: it would not be, and is left in peace for
-    `adopt_again_s`. `unknown_preset`: the miner does not know the preset, so its ladder has to be read again.
+    `begun`: when its first call was made, None where none was; intents wait for a thread where many miners hang, and
+    the cooldown counts from the call. `new_api_key`: the miner was adopted anew on the way; `adoption_error`: it would
+    not be, and is left in peace for `adopt_again_s`. `unknown_preset`: the miner does not know the preset, so its
+    ladder has to be read again.
     """
 
     intent: Intent
@@ -111,6 +118,7 @@ class Ending:
     adoption_error: str | None = None
     adopt_again_s: float = ADOPT_AGAIN_S
     unknown_preset: bool = False
+    begun: Stamp | None = None
 
     @property
     def effective(self) -> bool:
@@ -234,12 +242,21 @@ class _Door:
         if sentence is not None:
             return sentence
         miner = self._miners[change.miner_id]
+        if change.kind is ChangeKind.STOP and _just_refused_to_stop(view, miner.last_error):
+            return "it refused to stop a moment ago"
         if not miner.api_key:
             return "discovery holds no key for this miner"
         if not self._reachable(miner.ip):
             return f"its address {miner.ip} is outside the configured subnets"
         self._taken.add(change.miner_id)
         return None
+
+
+def _just_refused_to_stop(view: MinerView, last_error: str | None) -> bool:
+    last = view.last_change
+    if last is None or (last.kind, last.outcome) != (ChangeKind.STOP, Outcome.FAILED):
+        return False
+    return last.age_s < STOP_AGAIN_S and not _never_left(last, last_error)
 
 
 def _intent_row(change: PresetChange, context: ChangeContext, now: Stamp, total_w: float | None) -> PresetChangeRow:
@@ -275,8 +292,11 @@ def _attempt(change: PresetChange, view: MinerView, last_error: str | None) -> i
     in_vain = last.outcome in (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_APPLIED) or last.polled_unchanged
     if not in_vain:
         return 1
-    never_left = last.outcome is Outcome.FAILED and (last_error or "").startswith(NOT_SENT)
-    return last.attempt if never_left else last.attempt + 1
+    return last.attempt if _never_left(last, last_error) else last.attempt + 1
+
+
+def _never_left(last: ChangeView, last_error: str | None) -> bool:
+    return last.outcome is Outcome.FAILED and (last_error or "").startswith(NOT_SENT)
 
 
 def _alike(change: PresetChange, last: ChangeView) -> bool:
@@ -295,11 +315,13 @@ def _intent(row: PresetChangeRow, change: PresetChange, view: MinerView, miner: 
     return Intent(
         change_id=row.id,
         change=change,
+        recorded=now,
         ip=miner.ip,
         api_key=miner.api_key or "",
         unlock_password=miner.unlock_password,
         attempt=row.attempt,
         restart_owed=same_wish and miner.restart_open,
+        stands_still=view.state in (MinerState.STOPPED, MinerState.SHUTTING_DOWN),
         may_adopt=miner.adoption_retry_at is None or miner.adoption_retry_at <= now.utc,
     )
 
@@ -355,7 +377,11 @@ def finish(endings: Sequence[Ending], now: Stamp) -> None:
 
 def _ending_values(ending: Ending, now: Stamp) -> dict[str, Any]:
     over = ending.outcome is Outcome.FAILED
+    begun = ending.begun or ending.intent.recorded
     return {
+        "recorded_at": begun.utc,
+        "recorded_monotonic_s": begun.monotonic_s,
+        "recorded_boot_id": begun.boot_id,
         "outcome": ending.outcome,
         "accepted": ending.accepted,
         "restart_required": ending.restart_required,
@@ -379,10 +405,9 @@ def _learn(session: scoped_session[Any], ending: Ending, now: Stamp) -> None:
     if values:
         session.execute(update(Miner).where(Miner.id == change.miner_id).values(**values))
     if change.kind is ChangeKind.STOP and ending.outcome is Outcome.FAILED:
-        intended_at = select(PresetChangeRow.recorded_at).where(PresetChangeRow.id == ending.intent.change_id)
         session.execute(
             update(Miner)
-            .where(Miner.id == change.miner_id, Miner.stopped_by_us_at == intended_at.scalar_subquery())
+            .where(Miner.id == change.miner_id, Miner.stopped_by_us_at == ending.intent.recorded.utc)
             .values(stopped_by_us_at=None)
         )
 

@@ -13,8 +13,10 @@ from app.core.types import ChangeKind, MinerState, MinerStatus, Outcome, Stamp
 from app.models import Miner, PresetChangeRow
 
 UNCHANGED_AFTER_S = 45.0  # SPEC 4.2
+UNCHANGED_AGAIN_AFTER_S = 15.0  # where the cuts before this one were not taken either: what a quick change may need
 NOT_APPLIED_AFTER_S = 300.0
 OPEN = (Outcome.SENDING, Outcome.SENT, Outcome.UNKNOWN)
+_CUTS_LOOKED_AT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +39,23 @@ def confirm_by_polls(
     confirmed: list[int] = []
     unchanged: list[int] = []
     stopping: set[int] = set()
+    started: set[int] = set()
     for row in _open_rows(session):
         if row.kind == ChangeKind.STOP:
             stopping.add(row.miner_id)
         status = polls.get(row.miner_id)
         if status is None or row.outcome == Outcome.SENDING:
             continue
+        if row.kind == ChangeKind.START and row.accepted and status.state.booting:
+            started.add(row.miner_id)
         if _done(row, status):
             confirmed.append(row.id)
-        elif row.recorded.elapsed_s(now) >= UNCHANGED_AFTER_S and _unchanged(row, status):
+        elif _unchanged(row, status) and _is_time_to_tell(session, row, status, now):
             unchanged.append(row.id)
     _set(session, confirmed, outcome=Outcome.CONFIRMED, **finished(now))
     _set(session, unchanged, polled_unchanged=True)
     expired = expire(session, now)
-    _forget_undone_stops(session, polls, stopping)
+    _forget_undone_stops(session, polls, stopping, started)
     return Confirmation(confirmed=len(confirmed), not_applied=expired)
 
 
@@ -98,15 +103,51 @@ def _unchanged(row: PresetChangeRow, status: MinerStatus) -> bool:
     return status.state.hashing and status.running_preset is not None and status.running_preset != row.new_preset
 
 
+def _is_time_to_tell(
+    session: Session | scoped_session[Any], row: PresetChangeRow, status: MinerStatus, now: Stamp
+) -> bool:
+    """Whether the miner had its time to do what the change asks for.
+
+    A river that falls has a miner cut again after each cooldown, which is shorter than that time: so the time runs from
+    the first of the cuts in a row that it did not take. Else one that takes none would count with ever less.
+    """
+    age_s = row.recorded.elapsed_s(now)
+    if age_s >= UNCHANGED_AFTER_S:
+        return True
+    if age_s < UNCHANGED_AGAIN_AFTER_S or not _is_cut(row):
+        return False
+    earlier = session.scalars(
+        select(PresetChangeRow)
+        .where(PresetChangeRow.miner_id == row.miner_id, PresetChangeRow.id < row.id)
+        .order_by(PresetChangeRow.id.desc())
+        .limit(_CUTS_LOOKED_AT)
+    )
+    for cut in earlier:
+        if cut.outcome != Outcome.SUPERSEDED or not _is_cut(cut) or cut.new_preset == status.running_preset:
+            return False
+        if cut.recorded.elapsed_s(now) >= UNCHANGED_AFTER_S:
+            return True
+    return False
+
+
+def _is_cut(row: PresetChangeRow) -> bool:
+    return row.kind == ChangeKind.PRESET and row.new_power_w < row.old_power_w
+
+
 def _forget_undone_stops(
-    session: Session | scoped_session[Any], polls: Mapping[int, MinerStatus], stopping: set[int]
+    session: Session | scoped_session[Any], polls: Mapping[int, MinerStatus], stopping: set[int], started: set[int]
 ) -> None:
-    """A miner that hashes has been started, by us or by a person: a later stop by a technician is not ours to undo."""
+    """A miner that hashes has been started, by us or by a person: a later stop by a technician is not ours to undo.
+
+    One that comes up on our start (`started`) counts too: what stops it before it hashes is not us (SPEC 5.7).
+    """
     stopped = session.scalars(select(Miner.id).where(Miner.stopped_by_us_at.is_not(None))).all()
     undone = [
         miner_id
         for miner_id in stopped
-        if miner_id not in stopping and (status := polls.get(miner_id)) is not None and status.state.hashing
+        if miner_id not in stopping
+        and (status := polls.get(miner_id)) is not None
+        and (status.state.hashing or miner_id in started)
     ]
     if undone:
         session.execute(

@@ -22,7 +22,10 @@ OPERATORS_COLUMNS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FleetFilter:
-    """Which miners. `text` is looked for in MAC, address, label and hostname; `state`: online, offline, failing."""
+    """Which miners. `text` is looked for in MAC, address, label and hostname.
+
+    `state`: online, offline, stopped, failing.
+    """
 
     text: str = ""
     model: str = ""  # alias
@@ -79,6 +82,16 @@ def get(mac: str) -> Miner:
         NotFound: no such miner.
     """
     return by_mac(db.session, mac)
+
+
+def by_mac_or_ip(text: str) -> Miner:
+    """Return one miner by its MAC or its present address: people read addresses.
+
+    Raises:
+        NotFound: no such miner.
+    """
+    miner = db.session.scalars(select(Miner).where(Miner.ip == text.strip()).limit(1)).first() if text.strip() else None
+    return get(text.strip()) if miner is None else miner
 
 
 def by_mac(session: scoped_session[Any] | Session, mac: str) -> Miner:
@@ -201,4 +214,6 @@ def _matching(query: Select[Any], wanted: FleetFilter) -> Select[Any]:
         query = query.where(online.is_(False))
     elif wanted.state == "failing":
         query = query.where(online.is_(True), MinerStatusRow.state == "failure")
+    elif wanted.state == "stopped":
+        query = query.where(online.is_(True), MinerStatusRow.state == "stopped")
     return query

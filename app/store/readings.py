@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session, scoped_session
@@ -116,12 +117,13 @@ def plant_view(now: Stamp) -> PlantView | None:
         frozen_s=_frozen_s(newest),
         generation_doubtful=newest.generation_doubtful,
         over_generation_twice=_over_generation_twice(rows, settings_store.load()),
+        newer_refused=_last_refusal_is_newer(db.session),
     )
 
 
 # --- inside ----------------------------------------------------------------------------------------------------------
 
-AnySession = Session | scoped_session[Session]
+AnySession = Session | scoped_session[Any]
 
 
 def _newest(limit: int) -> Select[PlantReadingRow]:

@@ -120,13 +120,16 @@ def forget_strangers(now: datetime) -> None:
         session.execute(delete(OtherHost).where(OtherHost.last_seen_at < now - OTHER_HOST_KEPT))
 
 
-def forget_key(miner_id: int, api_key: str, error: str) -> None:
-    """Drop an API key that the miner refused, so that discovery adopts the miner once more; another key stays."""
+def doubt_key(miner_id: int, api_key: str, error: str) -> None:
+    """Note that the miner refused this key in a poll, so that discovery tries it and adopts the miner anew.
+
+    The key stays: without one the miner could not be cut until then, and the door replaces a dead key by itself.
+    """
     with writing() as session:
         session.execute(
             update(Miner)
             .where(Miner.id == miner_id, Miner.api_key == api_key)
-            .values(api_key=None, adoption_error=error)
+            .values(ladder_read_at=None, adoption_error=error)
         )
 
 

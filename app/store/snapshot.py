@@ -91,8 +91,8 @@ def load(now: Stamp, *, interval_s: float, term_id: int | None = None) -> Snapsh
     with _reading() as session:
         settings = settings_store.load()
         plant = readings.plant_view(now)
-        memory = cycles.memory(session)
         term = terms.of(term_id)
+        memory = cycles.memory(session, None if term is None else term.started)
         return Snapshot(
             now=now,
             settings=settings,

@@ -38,7 +38,9 @@ class FleetCounts:
     managed: int = 0
     held: int = 0
     failing: int = 0
-    not_applied: int = 0
+    stopped: int = 0
+    stopped_by_us: int = 0
+    not_applied: int = 0  # miners whose latest change failed, was not applied, or got no answer
     other_firmware: int = 0
     hashrate_ths: float = 0.0
     measured_power_w: float = 0.0
@@ -171,13 +173,14 @@ def _started_age_s(job: JobRun, now: Stamp) -> float | None:
 def _counts(now: datetime) -> FleetCounts:
     held_now = and_(Miner.hold, or_(Miner.hold_until.is_(None), Miner.hold_until > now))
     online = func.coalesce(MinerStatusRow.online, False).is_(True)
+    stopped = and_(online, MinerStatusRow.state == "stopped")
     sha256 = and_(online, or_(MinerModel.id.is_(None), MinerModel.algorithm == "sha256d"))
     weighed = and_(sha256, MinerStatusRow.power_w > 0, MinerStatusRow.hashrate_ths > 0)
     newer = aliased(PresetChangeRow)
     superseded = exists().where(newer.miner_id == PresetChangeRow.miner_id, newer.id > PresetChangeRow.id)
     not_applied = (
         select(func.count(PresetChangeRow.id))
-        .where(PresetChangeRow.outcome == Outcome.NOT_APPLIED, ~superseded)
+        .where(PresetChangeRow.outcome.in_([Outcome.NOT_APPLIED, Outcome.FAILED]), ~superseded)
         .scalar_subquery()
     )
     others = select(func.count(OtherHost.ip)).where(OtherHost.draws_power.is_(True)).scalar_subquery()
@@ -188,6 +191,8 @@ def _counts(now: datetime) -> FleetCounts:
             func.coalesce(func.sum(case((Miner.managed, 1), else_=0)), 0),
             func.coalesce(func.sum(case((held_now, 1), else_=0)), 0),
             func.coalesce(func.sum(case((and_(online, MinerStatusRow.state == "failure"), 1), else_=0)), 0),
+            func.coalesce(func.sum(case((stopped, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((and_(stopped, Miner.stopped_by_us_at.is_not(None)), 1), else_=0)), 0),
             func.coalesce(func.sum(case((sha256, MinerStatusRow.hashrate_ths), else_=0)), 0),
             func.coalesce(func.sum(case((online, MinerStatusRow.power_w), else_=0)), 0),
             func.coalesce(func.sum(case((weighed, MinerStatusRow.power_w), else_=0)), 0),
@@ -200,7 +205,8 @@ def _counts(now: datetime) -> FleetCounts:
         .outerjoin(Miner.model)
         .where(Miner.retired.is_(False))
     ).one()
-    total, up, managed, held, failing, hashrate, power, weighed_w, weighed_ths, missed, foreign = row
+    total, up, managed, held, failing, stopped_now, stopped_by_us, *rest = row
+    hashrate, power, weighed_w, weighed_ths, missed, foreign = rest
     return FleetCounts(
         total=total,
         online=up,
@@ -208,6 +214,8 @@ def _counts(now: datetime) -> FleetCounts:
         managed=managed,
         held=held,
         failing=failing,
+        stopped=stopped_now,
+        stopped_by_us=stopped_by_us,
         not_applied=missed,
         other_firmware=foreign,
         hashrate_ths=float(hashrate),

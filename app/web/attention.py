@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.core.types import Override
 from app.models import Miner
 from app.store.status_board import StatusBoard
 
@@ -55,10 +56,21 @@ def _jobs(board: StatusBoard) -> Iterator[Problem]:
 
 
 def _farm(board: StatusBoard) -> Iterator[Problem]:
-    counts = board.counts
+    counts, override = board.counts, board.settings.override
+    if override is not Override.NONE:
+        what = "Stop all" if override is Override.STOP else "All to minimum"
+        yield Problem("bad", f"{what}, ordered by an operator, is in force until resume (POST /api/balance/resume)")
     if counts.not_applied:
-        yield Problem("bad", f"{_count(counts.not_applied, 'miner')} did not apply the last change",
-                      "events.index", (("outcome", "not_applied"),))  # fmt: skip
+        yield Problem("bad", f"{_count(counts.not_applied, 'miner')} did not take the last change", "events.index")
+    if counts.stopped_by_us:
+        verb = "is" if counts.stopped_by_us == 1 else "are"
+        text = f"{_count(counts.stopped_by_us, 'miner')} {verb} stopped by PowerHive, to start again when there is room"
+        yield Problem("warn", text, "miners.index", (("state", "stopped"),))
+    if counts.stopped > counts.stopped_by_us:
+        number = counts.stopped - counts.stopped_by_us
+        them = "it" if number == 1 else "them"
+        text = f"{_count(number, 'miner')} stopped by somebody else: PowerHive will not start {them}"
+        yield Problem("warn", text, "miners.index", (("state", "stopped"),))
     if counts.failing:
         yield Problem("bad", f"{_count(counts.failing, 'miner')} in failure", "miners.index", (("state", "failing"),))
     if counts.other_firmware:

@@ -13,12 +13,12 @@ PAGE_SIZE = 100
 
 @bp.get("")
 def index() -> Response:
-    """One page of events; `miner` (MAC), `outcome` and `before` (an event's id) narrow it."""
+    """One page of events; `miner` (MAC or IP), `outcome` and `before` (an event's id) narrow it."""
     mac, outcome = request.args.get("miner", ""), request.args.get("outcome", "")
     before = request.args.get("before", type=int)
     rows = events.recent(
         PAGE_SIZE + 1,
-        miner_id=fleet.get(mac).id if mac else None,
+        miner_id=fleet.by_mac_or_ip(mac).id if mac else None,
         outcome=outcome if outcome in page.OUTCOMES else None,
         before_id=before if before is not None and 0 < before < 2**63 else None,
     )

@@ -15,7 +15,7 @@ from app.web import page
 from app.web.forms import BulkManagedForm, ManagedForm, options
 
 bp = Blueprint("miners", __name__, url_prefix="/miners")
-STATES = {"": "any state", "online": "online", "offline": "offline", "failing": "in failure"}
+STATES = {"": "any state", "online": "online", "offline": "offline", "stopped": "stopped", "failing": "in failure"}
 MANAGED = {"": "managed or not", "1": "managed", "0": "not managed"}
 EVERYONE = "*"
 

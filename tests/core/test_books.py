@@ -196,3 +196,16 @@ def test_a_confirmed_drop_is_remembered_a_given_up_miner_and_a_retired_one_are_n
     metered = balance(snapshot([silent, *others], plant=plant(1000, miners_meter_kw=99 * 2.3)))
     assert (metered.accounts[1].power_w, metered.remembered[1]) == (0.0, 0.0)
     assert 1 not in balance(snapshot([replace(silent, retired=True), *others], 1000.0)).remembered
+
+
+def test_before_the_first_full_poll_a_meter_teaches_no_overhead() -> None:
+    facts = {"plant": plant(100, miners_meter_kw=50), "memory": CycleMemory(overhead_kw=2.0)}
+    assert balance(snapshot([miner()], polled_since_start=False, **facts)).overhead_kw == 2.0
+    assert balance(snapshot([miner()], **facts)).overhead_kw == pytest.approx(47.7)
+
+
+def test_an_old_meter_reading_confirms_nobodys_drop() -> None:
+    silent = miner(1, silent_s=100.0, last_accounted_w=2300.0)
+    for age_s, counted_w in ((10.0, 0.0), (50.0, 2300.0)):
+        books = balance(snapshot([silent, miner(2)], plant=plant(100, miners_meter_kw=2.3, age_s=age_s)))
+        assert books.accounts[1].power_w == counted_w

@@ -243,3 +243,18 @@ def test_only_room_that_has_been_there_all_the_time_starts_a_miner() -> None:
     assert [change.mac for change in decided.changes if change.kind is ChangeKind.START] == [small.mac]
     assert decided.memory.restart_room_since == stamp()
     assert decided.memory.restart_room_w == pytest.approx(18_000 - 30 - 30 - 1100 + 30)
+
+
+def test_nothing_is_raised_while_the_plants_newest_answer_was_refused() -> None:
+    calm, refused = plant(20), plant(20, newer_refused=True)
+    assert plan(snapshot([miner(1, runs="2000")], plant=calm)).changes
+    decided = plan(snapshot([miner(1, runs="2000")], plant=refused))
+    assert (decided.changes, decided.increases_allowed) == ((), False)
+    assert "newest answer was refused" in decided.reason
+
+
+def test_a_farm_that_draws_nothing_is_no_emergency_whatever_the_plant_gives() -> None:
+    decided = plan(snapshot([], plant=plant(10, foreign_kw=43)))
+    assert not decided.emergency
+    assert decided.status == "OK"
+    assert "Emergency" not in decided.reason

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,9 @@ from app.extensions import db, writing
 from app.jobs import apply as door
 from app.jobs.apply import Result
 from app.jobs.runner import JobContext
-from app.models import Command, Miner
+from app.models import Command, Miner, MinerStatusRow
 from app.store import changes as change_store
+from app.store.changes import Intent
 from tests.store import farm
 from tests.store.farm import FakeHands
 from tests.store.own_app import config, context, own_database
@@ -93,6 +97,19 @@ def test_a_restart_that_is_owed_is_sent_even_if_the_miner_no_longer_asks(job: Jo
     hands = FakeHands()
     (result,) = apply(job, hands, farm.change(1))
     assert hands.made("restart") == [1]
+    assert result.effective
+
+
+@pytest.mark.parametrize("state", ["stopped", "shutting-down"])
+def test_a_miner_that_stands_still_is_never_restarted(job: JobContext, state: str) -> None:
+    """A restart would start it: what a technician stopped stays stopped, whatever is owed or asked for (SPEC 5.7)."""
+    farm.build(1, clock.stamp())
+    apply(job, FakeHands(ask_restart={1}, refuse_restart={1}), farm.change(1))
+    _let_time_pass(40)
+    farm.put(MinerStatusRow, 1, state=state)
+    hands = FakeHands(ask_restart={1})
+    (result,) = apply(job, hands, farm.change(1))
+    assert [call for call, _, _ in hands.calls] == ["set_preset"]
     assert result.effective
 
 
@@ -189,6 +206,64 @@ def test_what_is_not_sent_in_time_fails_as_not_sent_and_raises_are_not_even_trie
         assert hands.calls == []
         assert (result.change.miner_id, result.sentence) == (1, "not sent: out of time")
         assert [row.miner_id for row in farm.rows()] == [1]
+
+
+def test_the_cooldown_counts_from_the_call_and_not_from_the_wait_before_it(
+    job: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where many miners hang an intent waits for a thread; the next change must not come the sooner for it."""
+    now = clock.stamp()
+    farm.build(2, now)
+    monkeypatch.setattr(door, "CUT_THREADS", 1)
+    hands = FakeHands()
+
+    def slow(session: Any, address: Any, preset: str) -> Any:
+        time.sleep(0.3)
+        return FakeHands.set_preset(hands, session, address, preset)
+
+    monkeypatch.setattr(hands, "set_preset", slow)
+    apply(job, hands, farm.change(1), farm.change(2))
+    first, second = farm.rows()
+    assert 0.3 <= first.recorded.elapsed_s(second.recorded) < 5
+
+
+def test_a_miner_that_was_never_reached_keeps_its_attempts(job: JobContext) -> None:
+    """One that reboots is dark for a minute: its tries must not be used up when it is back at full load."""
+    farm.build(1, clock.stamp())
+    for _ in range(3):
+        apply(job, FakeHands(dead={1}), farm.change(1, None, kind=STOP))
+    assert {row.attempt for row in farm.rows()} == {1}
+    (result,) = apply(job, FakeHands(), farm.change(1, None, kind=STOP))
+    assert result.effective
+
+
+def test_a_stop_waits_for_the_restart_of_a_change_that_is_being_sent(
+    job: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The balancer's stop meets an operator's preset: the restart must not come after it and start the miner again."""
+    farm.build(1, clock.stamp())
+    hands = FakeHands(ask_restart={1})
+    preset, stop = farm.change(1), farm.change(1, None, kind=STOP)
+    first = change_store.begin(preset, farm.context(), clock.stamp(), reachable=lambda _: True)
+    second = change_store.begin(stop, farm.context(), clock.stamp(), reachable=lambda _: True)
+    assert isinstance(first, Intent)
+    assert isinstance(second, Intent)
+    saved = threading.Event()
+
+    def slowly(session: Any, address: Any, preset: str) -> Any:
+        saved.set()
+        time.sleep(0.3)
+        return FakeHands.set_preset(hands, session, address, preset)
+
+    monkeypatch.setattr(hands, "set_preset", slowly)
+    hand = door._Hand(hands, door._Sessions(None, None), job.config, time.monotonic() + 5)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(2) as pool:
+        sending = pool.submit(hand.carry_out, first)
+        saved.wait(5)
+        stopping = pool.submit(hand.carry_out, second)
+        assert sending.result().effective
+        assert stopping.result().effective
+    assert [call for call, _, _ in hands.calls] == ["set_preset", "restart", "stop"]
 
 
 def test_without_a_row_nothing_is_sent(job: JobContext, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,7 +217,10 @@ def picture(count: int = 4, generation_kw: float = 9.0) -> Snapshot:
 def result(change: Any, outcome: Outcome | None, *, accepted: bool | None = None) -> Result:
     if outcome is None:
         return Result(change, None, "refused at the door")
-    intent = Intent(1, change, "10.9.0.1", farm.KEY, None, attempt=2, restart_owed=False, may_adopt=True)
+    intent = Intent(
+        1, change, clock.stamp(), "10.9.0.1", farm.KEY, None, attempt=2, restart_owed=False, stands_still=False,
+        may_adopt=True,
+    )
     return Result(change, Ending(intent, outcome, accepted=accepted), None)
 
 

@@ -157,7 +157,8 @@ def test_a_port_in_use_runs_no_job(lab: Lab) -> None:
     first.signal(signal.SIGSTOP)  # holds the port, beats no more
     try:
         second = lab.launch("beat", port=first.port)
-        assert second.ends(12) == 1
+        assert second.ends(12) == 2
+        assert "Is PowerHive running already?" in second.log()
     finally:
         first.signal(signal.SIGCONT)
     assert {entry["pid"] for entry in lab.entries()} <= {first.pid}

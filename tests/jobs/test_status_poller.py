@@ -145,14 +145,52 @@ def test_nothing_outside_the_subnets_is_contacted(job: JobContext, miners: FakeM
     assert word in (status(i).last_error or "")
 
 
-def test_a_refused_key_is_dropped_so_that_discovery_adopts_again(job: JobContext, miners: FakeMiners) -> None:
-    (i,) = add("10.9.0.1", api_key="k" * 32)
-    miners.answers["10.9.0.1"] = MinerUnauthorized("10.9.0.1 refused the key (401).")
+def test_a_miner_too_slow_for_any_sweep_does_not_forbid_raises_for_ever(
+    job: JobContext, miners: FakeMiners, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, _ = add("10.9.0.1", "10.9.0.2")
     status_poller.run(job, miners)
+    again = context(job.config, started=clock.now)
+    real = status_poller.fan_out
+
+    def cut_off(ask: Any, items: list[PollTarget], **limits: Any) -> Any:
+        replies = real(ask, [item for item in items if item.miner_id != slow], **limits)
+        replies.unasked += [item for item in items if item.miner_id == slow]
+        return replies
+
+    monkeypatch.setattr(status_poller, "fan_out", cut_off)
+    for seconds, full in ((15, False), (58, False), (75, True)):
+        clock.now = at(seconds)
+        status_poller.run(again, miners)
+        assert polled(again) is full
+
+
+def test_a_refused_key_is_doubted_and_the_miner_asked_without_it(
+    job: JobContext, miners: FakeMiners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (i,) = add("10.9.0.1", api_key="k" * 32)
+    asked: list[str] = []
+    monkeypatch.setattr(runner, "request", asked.append)
+    miners.answers["10.9.0.1"] = MINING
+
+    def ask(session: SweepSession, target: PollTarget, port: int) -> MinerStatus:
+        if target.api_key is not None:
+            raise MinerUnauthorized("10.9.0.1 refused the key (401).")
+        return miners(session, target, port)
+
+    status_poller.run(job, ask)
     db.session.expire_all()
     miner = db.session.get_one(Miner, i)
-    assert miner.api_key is None
-    assert miner.adoption_error == "10.9.0.1 refused the key (401)."
+    assert miner.api_key == "k" * 32, "without a key it could not be cut"
+    assert (miner.ladder_read_at, miner.adoption_error) == (None, "10.9.0.1 refused the key (401).")
+    assert status(i).online
+    assert asked == ["discovery"]
+
+
+def test_a_miner_that_refuses_everybody_has_missed_its_poll(job: JobContext, miners: FakeMiners) -> None:
+    (i,) = add("10.9.0.1", api_key="k" * 32)
+    miners.answers["10.9.0.1"] = MinerUnauthorized("10.9.0.1 refused (401).")
+    status_poller.run(job, miners)
     assert status(i).missed_polls == 1
 
 

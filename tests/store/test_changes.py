@@ -318,14 +318,24 @@ def test_a_refused_stop_is_forgotten_but_not_an_earlier_one() -> None:
     refused = intent(farm.change(1, None, kind=STOP))
     changes.finish([Ending(refused, Outcome.FAILED, accepted=False)], at())
     assert farm.miner(1).stopped_by_us_at is None
-    unknown = intent(farm.change(1, None, kind=STOP), at(10))
-    changes.finish([Ending(unknown, Outcome.UNKNOWN)], at(10))
-    again = intent(farm.change(1, None, kind=STOP), at(20))
-    changes.finish([Ending(again, Outcome.FAILED, accepted=False)], at(20))
-    assert farm.miner(1).stopped_by_us_at == at(10).utc
+    unknown = intent(farm.change(1, None, kind=STOP), at(40))
+    changes.finish([Ending(unknown, Outcome.UNKNOWN)], at(40))
+    again = intent(farm.change(1, None, kind=STOP), at(50))
+    changes.finish([Ending(again, Outcome.FAILED, accepted=False)], at(50))
+    assert farm.miner(1).stopped_by_us_at == at(40).utc
 
 
-def test_a_start_is_only_for_what_we_stopped_and_clears_it_once_the_miner_hashes() -> None:
+@pytest.mark.parametrize("error, again", [("It refused (500).", False), (f"{changes.NOT_SENT}: unreachable", True)])
+def test_a_refused_stop_is_not_repeated_in_the_same_moment(error: str, again: bool) -> None:
+    """Two cycles may be a second apart: three refusals within it would be all for a quarter of an hour."""
+    farm.build(1, at())
+    refused = intent(farm.change(1, None, kind=STOP))
+    changes.finish([Ending(refused, Outcome.FAILED, accepted=False, error=error)], at())
+    assert isinstance(begin(farm.change(1, None, kind=STOP), at(1)), Intent) is again
+    assert isinstance(begin(farm.change(1, None, kind=STOP), at(32)), Intent)
+
+
+def test_a_start_is_only_for_what_we_stopped_and_forgets_that_once_the_miner_comes_up() -> None:
     farm.build(2, at())
     sent(1, new=None, kind=STOP)
     confirm({1: farm.polled(None, MinerState.STOPPED)}, 20)
@@ -335,10 +345,9 @@ def test_a_start_is_only_for_what_we_stopped_and_clears_it_once_the_miner_hashes
     sent(1, at(60), new="1500", kind=START)
     confirm({1: farm.polled("1500", MinerState.STARTING)}, 80)
     assert farm.row_of(1).outcome == "sent"
-    assert farm.miner(1).stopped_by_us_at is not None
+    assert farm.miner(1).stopped_by_us_at is None, "what stops it before it hashes is not us"
     confirm({1: farm.polled("1500")}, 100)
     assert farm.row_of(1).outcome == "confirmed"
-    assert farm.miner(1).stopped_by_us_at is None
 
 
 def test_a_miner_that_a_person_started_is_no_longer_ours_to_start() -> None:
@@ -383,6 +392,35 @@ def test_a_miner_still_on_its_old_preset_is_noted_after_45_s_and_given_up_after_
     assert (farm.row_of(1).outcome, farm.row_of(1).polled_unchanged) == ("sent", True)
     assert confirm({1: farm.polled("3000")}, 301).not_applied == 1
     assert farm.row_of(1).outcome == "not_applied"
+
+
+def test_a_miner_cut_again_and_again_is_found_out_all_the_same() -> None:
+    farm.build(1, at())
+    sent(1, new="2500")
+    sent(1, at(32), new="2000")
+    confirm({1: farm.polled("3000")}, 46)
+    assert not farm.row_of(1).polled_unchanged  # 14 s: a quick change may need that long
+    confirm({1: farm.polled("3000")}, 61)
+    assert farm.row_of(1).polled_unchanged
+    assert sent(1, at(63), new="1500").attempt == 2
+
+
+def test_a_miner_that_took_the_cut_before_gets_its_time_for_the_next() -> None:
+    farm.build(1, at())
+    sent(1, new="2500")
+    sent(1, at(32), new="2000")
+    confirm({1: farm.polled("2500")}, 61)
+    assert not farm.row_of(1).polled_unchanged
+    confirm({1: farm.polled("2500")}, 78)
+    assert farm.row_of(1).polled_unchanged
+
+
+def test_a_cut_after_a_raise_gets_its_time() -> None:
+    farm.build(1, at(), running="2000")
+    sent(1, new="3000", old="2000")
+    sent(1, at(32), new="1500", old="3000")
+    confirm({1: farm.polled("2000")}, 61)
+    assert not farm.row_of(1).polled_unchanged
 
 
 def test_a_silent_miner_is_given_up_too_and_a_late_confirmation_is_still_one() -> None:

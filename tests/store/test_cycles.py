@@ -59,6 +59,15 @@ def test_memory_is_handed_from_row_to_row() -> None:
     assert cycles.memory(db.session) == CycleMemory()
 
 
+def test_a_surplus_of_a_former_life_did_not_last_until_now() -> None:
+    picture, plan = decide()
+    memory = CycleMemory(overhead_kw=12.5, surplus_since=at(-20), restart_room_since=at(-10), restart_room_w=1740.0)
+    cycles.record(picture, replace(plan, memory=memory))
+    assert cycles.memory(db.session, since=at(-60)) == memory
+    assert cycles.memory(db.session, since=at(600)) == CycleMemory(overhead_kw=12.5)
+    assert cycles.memory(db.session, since=at(600, boot="boot-2")) == CycleMemory(overhead_kw=12.5)
+
+
 def test_a_reading_is_new_once() -> None:
     farm.reading(at(), 6.0)
     picture, plan = decide()

@@ -128,15 +128,16 @@ def test_a_refused_adoption_is_stored_and_a_good_one_clears_it() -> None:
     assert "kkk" not in repr(sightings.known()) + repr(Care(i, api_key="k" * 32))
 
 
-def test_only_the_very_key_that_was_refused_is_dropped() -> None:
+def test_only_the_very_key_that_was_refused_is_doubted_or_dropped() -> None:
     sightings.record([identity(1)], [], T0)
     i = miner(1).id
     sightings.record_care([Care(i, api_key="new" * 11)], T0)
-    sightings.forget_key(i, "old", "refused")
+    sightings.doubt_key(i, "old", "refused")
+    assert miner(1).adoption_error is None
     sightings.record_care([Care(i, dead_key="old", adoption_error="refused", retry_at=T0)], T0)
     assert miner(1).api_key == "new" * 11
-    sightings.forget_key(i, "new" * 11, "refused")
-    assert miner(1).api_key is None
+    sightings.doubt_key(i, "new" * 11, "refused")
+    assert (miner(1).api_key, miner(1).adoption_error, miner(1).ladder_read_at) == ("new" * 11, "refused", None)
 
 
 def test_the_ladder_of_a_model_is_merged_from_its_miners() -> None:

@@ -85,7 +85,7 @@ def test_a_balancer_that_stopped_is_not_shown_as_ok(app: Flask, client: FlaskCli
         (lambda: factories.miner(7, factories.model(max_preset=None)), "has no max preset"),
         (lambda: factories.miner(7, online=False, label="box 7"), "Miner box 7 (10.0.0.8) is offline"),
         (lambda: factories.miner(7, status={"state": "failure"}), "1 miner in failure"),
-        (lambda: factories.change(factories.miner(7), outcome="not_applied"), "1 miner did not apply"),
+        (lambda: factories.change(factories.miner(7), outcome="not_applied"), "1 miner did not take"),
         (factories.other_host, "another firmware"),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_is_mended_is_not_named_any_more(app: Flask, client: FlaskClient) -
         row = factories.miner(7, online=False)
         mac = row.mac
         factories.change(row, 60.0, outcome="not_applied")
-    assert "did not apply" in client.get("/").text
+    assert "did not take" in client.get("/").text
     with app.app_context():
         factories.reading(1.0)
         factories.all_jobs()
