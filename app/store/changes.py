@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import scoped_session
 
+from app.core import following
 from app.core.limits import LimitFacts, violation
 from app.core.types import (
     ChangeKind,
@@ -36,7 +37,6 @@ __all__ = [
 ]  # fmt: skip
 
 NOT_SENT = "not sent"  # how the error of a change begins that certainly never left: it is no attempt
-RETRY_WINDOW_S = 1800.0  # an equal wish within this long after an unconfirmed one is the next attempt
 STOP_AGAIN_S = 30.0  # a stop needs no cooldown, but a refused one must not use up all its attempts in a second
 ADOPT_AGAIN_S = 300.0  # how long a miner that refused to be adopted is left in peace (a loop ends in its lock-out)
 ERROR_LENGTH = 300
@@ -167,7 +167,9 @@ def begin_many(
                 decided.append(Refused(change, sentence))
                 continue
             row = _intent_row(change, context, now, total_w)
-            row.attempt = _attempt(change, views[change.miner_id], miners[change.miner_id].last_error)
+            last = views[change.miner_id].last_change
+            left = last is None or not _never_left(last, miners[change.miner_id].last_error)
+            row.attempt = following.attempt(change, last, last_left=left)
             total_w = row.total_after_w
             decided.append(row)
         rows = [row for row in decided if isinstance(row, PresetChangeRow)]
@@ -280,33 +282,8 @@ def _intent_row(change: PresetChange, context: ChangeContext, now: Stamp, total_
     )
 
 
-def _attempt(change: PresetChange, view: MinerView, last_error: str | None) -> int:
-    """Return how many times in a row the like of this has been sent in vain, this time included.
-
-    Cuts are alike whatever their presets (a miner that takes none shall not get thirty of them because the wish moves
-    with the river), stops and starts are, and raises to the same preset.
-    """
-    last = view.last_change
-    if last is None or last.age_s >= RETRY_WINDOW_S or not _alike(change, last):
-        return 1
-    in_vain = last.outcome in (Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_APPLIED) or last.polled_unchanged
-    if not in_vain:
-        return 1
-    return last.attempt if _never_left(last, last_error) else last.attempt + 1
-
-
 def _never_left(last: ChangeView, last_error: str | None) -> bool:
     return last.outcome is Outcome.FAILED and (last_error or "").startswith(NOT_SENT)
-
-
-def _alike(change: PresetChange, last: ChangeView) -> bool:
-    if change.kind is not last.kind:
-        return False
-    if change.kind is not ChangeKind.PRESET:
-        return True
-    if change.delta_w < 0:
-        return last.new_power_w < last.old_power_w
-    return change.new_preset == last.new_preset
 
 
 def _intent(row: PresetChangeRow, change: PresetChange, view: MinerView, miner: _MinerFacts, now: Stamp) -> Intent:

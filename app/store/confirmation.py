@@ -9,14 +9,12 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, scoped_session
 
-from app.core.types import ChangeKind, MinerState, MinerStatus, Outcome, Stamp
+from app.core import following
+from app.core.types import ChangeKind, ChangeView, MinerStatus, Outcome, Stamp
 from app.models import Miner, PresetChangeRow
+from app.store.snapshot import change_view
 
-UNCHANGED_AFTER_S = 45.0  # SPEC 4.2
-UNCHANGED_AGAIN_AFTER_S = 15.0  # where the cuts before this one were not taken either: what a quick change may need
-NOT_APPLIED_AFTER_S = 300.0
 OPEN = (Outcome.SENDING, Outcome.SENT, Outcome.UNKNOWN)
-_CUTS_LOOKED_AT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +46,13 @@ def confirm_by_polls(
             continue
         if row.kind == ChangeKind.START and row.accepted and status.state.booting:
             started.add(row.miner_id)
-        if _done(row, status):
+        change = change_view(row, now)
+        if following.is_done(change, status):
             confirmed.append(row.id)
-        elif _unchanged(row, status) and _is_time_to_tell(session, row, status, now):
-            unchanged.append(row.id)
+        elif following.is_unchanged(change, status):
+            earlier = _earlier(session, row, now) if following.may_count_earlier(change) else []
+            if following.had_its_time(change, earlier, status.running_preset):
+                unchanged.append(row.id)
     _set(session, confirmed, outcome=Outcome.CONFIRMED, **finished(now))
     _set(session, unchanged, polled_unchanged=True)
     expired = expire(session, now)
@@ -61,7 +62,7 @@ def confirm_by_polls(
 
 def expire(session: Session | scoped_session[Any], now: Stamp) -> int:
     """Mark what is still open 5 min after its intent as `not_applied`; return how many."""
-    late = [row.id for row in _open_rows(session) if row.recorded.elapsed_s(now) >= NOT_APPLIED_AFTER_S]
+    late = [row.id for row in _open_rows(session) if row.recorded.elapsed_s(now) >= following.NOT_APPLIED_AFTER_S]
     _set(session, late, outcome=Outcome.NOT_APPLIED, **finished(now))
     return len(late)
 
@@ -85,53 +86,15 @@ def _set(session: Session | scoped_session[Any], change_ids: Sequence[int], **va
         )
 
 
-def _done(row: PresetChangeRow, status: MinerStatus) -> bool:
-    """Whether the miner does what the change asked for."""
-    if row.kind == ChangeKind.STOP:
-        return status.state is MinerState.STOPPED
-    if row.kind == ChangeKind.START:
-        return status.state.hashing
-    return status.state.hashing and status.running_preset == row.new_preset and not status.restart_required
-
-
-def _unchanged(row: PresetChangeRow, status: MinerStatus) -> bool:
-    """Whether the miner goes on as if nothing had been asked of it."""
-    if row.kind == ChangeKind.START:
-        return status.state is MinerState.STOPPED
-    if row.kind == ChangeKind.STOP:
-        return status.state.hashing
-    return status.state.hashing and status.running_preset is not None and status.running_preset != row.new_preset
-
-
-def _is_time_to_tell(
-    session: Session | scoped_session[Any], row: PresetChangeRow, status: MinerStatus, now: Stamp
-) -> bool:
-    """Whether the miner had its time to do what the change asks for.
-
-    A river that falls has a miner cut again after each cooldown, which is shorter than that time: so the time runs from
-    the first of the cuts in a row that it did not take. Else one that takes none would count with ever less.
-    """
-    age_s = row.recorded.elapsed_s(now)
-    if age_s >= UNCHANGED_AFTER_S:
-        return True
-    if age_s < UNCHANGED_AGAIN_AFTER_S or not _is_cut(row):
-        return False
-    earlier = session.scalars(
+def _earlier(session: Session | scoped_session[Any], row: PresetChangeRow, now: Stamp) -> list[ChangeView]:
+    """Return the changes on the same miner before this one, newest first."""
+    rows = session.scalars(
         select(PresetChangeRow)
         .where(PresetChangeRow.miner_id == row.miner_id, PresetChangeRow.id < row.id)
         .order_by(PresetChangeRow.id.desc())
-        .limit(_CUTS_LOOKED_AT)
+        .limit(following.CUTS_LOOKED_AT)
     )
-    for cut in earlier:
-        if cut.outcome != Outcome.SUPERSEDED or not _is_cut(cut) or cut.new_preset == status.running_preset:
-            return False
-        if cut.recorded.elapsed_s(now) >= UNCHANGED_AFTER_S:
-            return True
-    return False
-
-
-def _is_cut(row: PresetChangeRow) -> bool:
-    return row.kind == ChangeKind.PRESET and row.new_power_w < row.old_power_w
+    return [change_view(earlier, now) for earlier in rows]
 
 
 def _forget_undone_stops(

@@ -299,10 +299,11 @@ def _latest_changes(session: AnySession, now: Stamp, only: Collection[int] | Non
     ).join(Miner, change.id == newest)  # fmt: skip
     if only is not None:
         query = query.where(Miner.id.in_(only))
-    return {row.miner_id: _change_view(row, now) for row in session.execute(query)}
+    return {row.miner_id: change_view(row, now) for row in session.execute(query)}
 
 
-def _change_view(row: _Row, now: Stamp) -> ChangeView:
+def change_view(row: _Row | PresetChangeRow, now: Stamp) -> ChangeView:
+    """Return a change's row as the rules see it at `now`."""
     return ChangeView(
         kind=_KINDS[row.kind],
         old_preset=row.old_preset,

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.core import following
 from app.core.limits import LimitFacts, violation
 from app.core.plan import plan
 from app.core.types import (
@@ -16,6 +17,7 @@ from app.core.types import (
     ChangeView,
     CycleMemory,
     MinerState,
+    MinerStatus,
     MinerView,
     Outcome,
     Plan,
@@ -29,8 +31,6 @@ from tests.core.builders import miner as build_view
 from tests.core.builders import settings
 from tests.core.hard_limits import broken_limits
 from tests.core.model_miner import ModelMiner
-
-UNCHANGED_AFTER_S, NOT_APPLIED_AFTER_S, RETRY_WINDOW_S = 45.0, 300.0, 1800.0
 
 
 @dataclass
@@ -133,12 +133,14 @@ class ModelProgram:
     def _confirm(self, known: Known, answered: bool, now: Stamp) -> None:
         row = known.rows[-1] if known.rows else None
         if row is not None and row.outcome.on_its_way:
-            age_s = row.recorded.elapsed_s(now)
-            if answered and _done(row, known):
+            change = row.view(now)
+            status = MinerStatus(known.state, known.state.value, running_preset=known.running)
+            earlier = [before.view(now) for before in reversed(known.rows[:-1])]
+            if answered and following.is_done(change, status):
                 row.end(Outcome.CONFIRMED, now)
-            elif answered and age_s >= UNCHANGED_AFTER_S and _unchanged(row, known):
-                row.polled_unchanged = True
-            if row.outcome.on_its_way and age_s >= NOT_APPLIED_AFTER_S:
+            elif answered and following.is_unchanged(change, status):
+                row.polled_unchanged |= following.had_its_time(change, earlier, known.running)
+            if row.outcome.on_its_way and change.age_s >= following.NOT_APPLIED_AFTER_S:
                 row.end(Outcome.NOT_APPLIED, now)
         stopping = row is not None and row.outcome.on_its_way and row.change.kind is ChangeKind.STOP
         if answered and known.state.hashing and not stopping:
@@ -224,7 +226,8 @@ class ModelProgram:
             if refusal is not None:
                 self.refused_at_the_door.append(refusal)
                 continue
-            row = Row(change, now, self._attempt(known, change, now))
+            last = known.rows[-1].view(now) if known.rows else None
+            row = Row(change, now, following.attempt(change, last))
             if known.rows and known.rows[-1].outcome.on_its_way:
                 known.rows[-1].end(Outcome.SUPERSEDED, now)
             known.rows.append(row)
@@ -250,22 +253,3 @@ class ModelProgram:
         if self.dies_after is not None:
             self.dies_after -= 1
         return self.dead
-
-    def _attempt(self, known: Known, change: PresetChange, now: Stamp) -> int:
-        last = known.rows[-1] if known.rows else None
-        if last is None or (last.change.kind, last.change.new_preset) != (change.kind, change.new_preset):
-            return 1
-        ended_well = last.outcome is Outcome.CONFIRMED or last.recorded.elapsed_s(now) >= RETRY_WINDOW_S
-        return 1 if ended_well else last.attempt + 1
-
-
-def _done(row: Row, known: Known) -> bool:
-    if row.change.kind is ChangeKind.STOP:
-        return known.state is MinerState.STOPPED
-    return known.state.hashing and (row.change.kind is ChangeKind.START or known.running == row.change.new_preset)
-
-
-def _unchanged(row: Row, known: Known) -> bool:
-    if row.change.kind is ChangeKind.START:
-        return known.state is MinerState.STOPPED
-    return known.state.hashing and (row.change.kind is ChangeKind.STOP or known.running != row.change.new_preset)
