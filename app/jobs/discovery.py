@@ -21,6 +21,7 @@ from app.clock import monotonic_s, utcnow
 from app.core.presence import in_subnets
 from app.core.types import MinerIdentity, Preset
 from app.errors import MinerError, MinerUnauthorized, NotVnish
+from app.extensions import db
 from app.jobs import runner
 from app.jobs.fan_out import Replies, fan_out
 from app.jobs.runner import JobContext
@@ -238,6 +239,7 @@ def _take_care(this: _Run) -> int:
     wanting = [m for m in sightings.known() if not m.retired and m.ip and _needs_care(this, m, now)]
     wanting = [m for m in wanting if in_subnets(m.ip, this.context.config.subnets)]
     wanting.sort(key=lambda m: (m.ladder_read_at is not None, m.ladder_read_at or now, m.id))
+    db.session.rollback()  # no read transaction stays open while miners answer
     with this.session(len(wanting)) as session:
         replies = fan_out(
             lambda known: _care(this, session, known, now),

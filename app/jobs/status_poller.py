@@ -15,6 +15,7 @@ from app.clock import monotonic_s, stamp
 from app.core import presence
 from app.core.types import MinerStatus, Stamp
 from app.errors import MinerUnauthorized
+from app.extensions import db
 from app.jobs import runner
 from app.jobs.fan_out import fan_out
 from app.jobs.runner import JobContext
@@ -54,6 +55,7 @@ def run(context: JobContext, ask: Ask = ask) -> str:
     refused: SimpleQueue[tuple[PollTarget, str]] = SimpleQueue()
     ends_at = monotonic_s() + max(0.0, context.deadline.left_s() - RESERVE_S)
     now = stamp()  # of the whole sweep: no answer is taken for younger than it is
+    db.session.rollback()  # no read transaction stays open while miners answer: the WAL could not be folded in
     with SweepSession(len(reachable), ends_at=ends_at) as session:
         replies = fan_out(
             lambda target: _asked(ask, session, target, context.config.miner_port, refused),

@@ -11,6 +11,7 @@ from app.clients.miner import MinerAddress
 from app.clock import monotonic_s, utcnow
 from app.core.presence import in_subnets
 from app.core.types import MinerStatus
+from app.extensions import db
 from app.jobs import runner
 from app.jobs.fan_out import fan_out
 from app.jobs.runner import JobContext
@@ -35,6 +36,7 @@ def run(context: JobContext, ask: Ask = ask) -> str:
     now = utcnow()
     older_than = timedelta(seconds=_DUE_AFTER * context.config.telemetry_interval_s)
     due = [t for t in polls.board_targets(older_than, now) if in_subnets(t.ip, context.config.subnets)]
+    db.session.rollback()  # no read transaction stays open while miners answer
     ends_at = monotonic_s() + max(0.0, context.deadline.left_s() - RESERVE_S)
     with SweepSession(len(due), ends_at=ends_at) as session:
         replies = fan_out(
