@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest
 TEST_PROCESSES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 lock clean chromium
+.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 bench-balance lock clean chromium
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,11 @@ bench-fork: .venv/.installed-dev  ## kill a worker every second for two minutes
 
 bench-kill9: .venv/.installed-dev  ## kill -9 of the master, 20 times, while changes go out
 	@$(PY) -m benchmarks.kill9
+
+bench-balance: .venv/.installed-dev  ## balancing policies on a fast model farm: hashrate, overload, switches, decision time
+	@$(PY) -m benchmarks.balancing
+	@$(PY) -m benchmarks.balancing --static
+	@$(PY) -m benchmarks.balancing --decide
 
 lock: .venv/.installed-dev  ## pin requirements*.in anew, with hashes
 	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt

@@ -295,6 +295,9 @@ class BalanceCycle(Base):
     restart_room_since_monotonic_s: Mapped[float | None] = mapped_column()
     restart_room_since_boot_id: Mapped[str | None] = mapped_column(String(40))
     restart_room_w: Mapped[float] = mapped_column(default=0.0)
+    reoptimised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reoptimised_monotonic_s: Mapped[float | None] = mapped_column()
+    reoptimised_boot_id: Mapped[str | None] = mapped_column(String(40))
 
 
 class PresetChangeRow(Base):

@@ -8,7 +8,18 @@ from app.core import eligible, ladder, power
 from app.core.data_age import DataAge
 from app.core.limits import LimitFacts, is_increase, violation
 from app.core.policies import Candidate, Step
-from app.core.types import ChangeKind, MinerState, MinerView, Mode, Origin, PlantView, PresetChange, Skip, Snapshot
+from app.core.types import (
+    ChangeKind,
+    MinerState,
+    MinerView,
+    Mode,
+    Origin,
+    PlantView,
+    Preset,
+    PresetChange,
+    Skip,
+    Snapshot,
+)
 
 
 class Draft:
@@ -30,6 +41,8 @@ class Draft:
         # What would be done is planned in every mode; the door looks at the mode before anything is sent.
         self._facts = LimitFacts(mode=Mode.ARMED, increases_allowed=age.increases_allowed)
         self._candidates: dict[int, Candidate] = {}
+        self._lowest: dict[tuple[object, ...], Preset | None] = {}
+        self._steps: dict[tuple[object, ...], eligible.Steps] = {}
 
     # --- who ---
 
@@ -41,20 +54,27 @@ class Draft:
         """Return the miner with its possible steps."""
         found = self._candidates.get(miner.id)
         if found is None:
-            found = eligible.candidate(miner, self.books.accounts[miner.id], self.snapshot.settings)
+            found = eligible.candidate(miner, self.books.accounts[miner.id], self.snapshot.settings, self._steps)
             if not self._facts.increases_allowed:
                 sure = (step for step in found.lower if not is_increase(_cut(found, step), miner))
                 found = replace(found, lower=tuple(sure))
             self._candidates[miner.id] = found
         return found
 
+    def lowest(self, miner: MinerView) -> Preset | None:
+        """Return the miner's lowest choice; equal miners share the answer."""
+        key = (id(miner.ladder), miner.max_preset_w, miner.allow_modded_psu, miner.untuned_use)
+        if key not in self._lowest:
+            self._lowest[key] = ladder.lowest(miner)
+        return self._lowest[key]
+
     def lowest_w(self, miner: MinerView) -> float:
         """Return what the miner could be brought down to by presets (W), now or after its cooldown.
 
         A stopped one: what its lowest preset would take. One that cannot be moved: what it counts with.
         """
-        lowest = ladder.lowest(miner)
-        lowest_w = power.wall_w(lowest, self.snapshot.settings)
+        lowest = self.lowest(miner)
+        lowest_w = power.wall_w(miner, lowest, self.snapshot.settings)
         counted_w = self.books.accounts[miner.id].power_w
         if eligible.stopped_by_us(miner):
             return lowest_w if lowest_w is not None else counted_w
@@ -64,8 +84,8 @@ class Draft:
 
     def lowest_ths(self, miner: MinerView) -> float | None:
         """Return the hashrate of the miner's lowest preset in TH/s; None where it has no preset to choose."""
-        lowest = ladder.lowest(miner)
-        return None if lowest is None else (lowest.expected_ths or 0.0)
+        lowest = self.lowest(miner)
+        return None if lowest is None else power.preset_ths(miner, lowest)
 
     # --- what ---
 
@@ -160,6 +180,10 @@ class Draft:
             for m in self.managed
             if not eligible.stopped_by_us(m)
         )
+
+    def fleet_max_w(self) -> float:
+        """Return what the managed miners could draw at their highest allowed presets (W)."""
+        return self.books.current_w + self.raise_room_w()
 
     def raise_room_w(self) -> float:
         """Return what the managed miners could still take, at their highest allowed presets (W)."""

@@ -110,8 +110,32 @@ def stoppable(miner: MinerView) -> bool:
     return untouchable(miner) is None and not gave_up_stopping(miner)
 
 
-def candidate(miner: MinerView, account: Account, settings: Settings) -> Candidate:
-    """Return `miner` with its steps down and up, from the preset that stands for its accounted power.
+Steps = tuple[tuple[Step, ...], tuple[Step, ...]]  # down, highest first; up, lowest first
+
+
+def candidate(
+    miner: MinerView, account: Account, settings: Settings, known: dict[tuple[object, ...], Steps] | None = None
+) -> Candidate:
+    """Return `miner` with its steps down and up. `known`: the steps found in this cycle; equal miners share them."""
+    key = (id(miner.ladder), miner.max_preset_w, miner.allow_modded_psu, miner.untuned_use, miner.power_factor,
+           account.preset, account.power_w)  # fmt: skip
+    steps = None if known is None else known.get(key)
+    if steps is None:
+        steps = _steps(miner, account, settings)
+        if known is not None:
+            known[key] = steps
+    return Candidate(
+        miner=miner,
+        power_w=account.power_w,
+        preset=account.preset,
+        expected_ths=power.expected_ths(miner, account),
+        lower=steps[0],
+        higher=steps[1],
+    )
+
+
+def _steps(miner: MinerView, account: Account, settings: Settings) -> Steps:
+    """Return the steps down and up from the preset that stands for the accounted power.
 
     A step must be lower (higher) by the accounted watts and by the firmware's own, so that a mistaken number of the
     operator's cannot turn a cut into a raise. From an unknown preset only the lowest is surely lower.
@@ -121,7 +145,8 @@ def candidate(miner: MinerView, account: Account, settings: Settings) -> Candida
     lower: list[Step] = []
     higher: list[Step] = []
     for preset in ladder.choices(miner):
-        firmware_w, step_w = preset.firmware_power_w or 0, power.wall_w(preset, settings) or 0.0  # choices have watts
+        firmware_w = preset.firmware_power_w or 0  # choices have watts
+        step_w = power.wall_w(miner, preset, settings) or 0.0
         step = Step(preset, step_w)
         if step_w < account.power_w and (base_w is None or firmware_w < base_w):
             lower.append(step)
@@ -130,13 +155,9 @@ def candidate(miner: MinerView, account: Account, settings: Settings) -> Candida
     if base_w is None:
         lowest = ladder.lowest(miner)
         lower = [step for step in lower if step.preset is lowest]
-    return Candidate(
-        miner=miner,
-        power_w=account.power_w,
-        preset=account.preset,
-        expected_ths=power.expected_ths(miner, account),
-        lower=tuple(sorted(lower, key=lambda s: (-s.power_w, s.preset.name))),
-        higher=tuple(sorted(higher, key=lambda s: (s.power_w, s.preset.name))),
+    return (
+        tuple(sorted(lower, key=lambda s: (-s.power_w, s.preset.name))),
+        tuple(sorted(higher, key=lambda s: (s.power_w, s.preset.name))),
     )
 
 
@@ -163,5 +184,5 @@ def step_below_max(miner: MinerView, found: Candidate, settings: Settings) -> St
     if found.lower:
         return found.lower[0]
     preset = ladder.lowest(miner) or next(iter(ladder.allowed(miner)), None)
-    step_w = power.wall_w(preset, settings)
+    step_w = power.wall_w(miner, preset, settings)
     return None if preset is None or step_w is None else Step(preset, step_w)

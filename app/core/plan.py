@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.core import data_age, eligible, policies, wording
+from app.core import data_age, economic, eligible, policies, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
-from app.core.policies import Candidate
+from app.core.economic import Economic
+from app.core.policies import Candidate, Move
 from app.core.types import (
     BalanceStatus,
     ChangeKind,
@@ -22,10 +23,12 @@ from app.core.types import (
     Origin,
     Override,
     Plan,
+    Settings,
     Snapshot,
     Stamp,
 )
 
+ECONOMIC = "economic"
 OVER_TARGET_SHARE = 1.05  # more than this share of the target is OVER_TARGET (SPEC 6)
 
 
@@ -107,22 +110,33 @@ def _reduce(draft: Draft, age: DataAge) -> str:
     limit_w, emergency = draft.emergency_limit_w()
     target_w = min(draft.target_w, limit_w)
     need_w = draft.planned_w - target_w
-    if need_w <= settings.tolerance_w or (age.lost and settings.plant_lost_action == "hold" and not emergency):
+    left_alone_w = settings.tolerance_w if emergency else _cut_above_w(target_w, settings)
+    if need_w <= left_alone_w or (age.lost and settings.plant_lost_action == "hold" and not emergency):
         return ""
-    candidates = _cuttable(draft)
-    if emergency:
-        draft.emergency = True
-        moves = policies.cut_directly(candidates, need_w)
-    else:
-        need_w -= settings.tolerance_w
-        if settings.ramp_down_kw_per_s is not None:
-            need_w = min(need_w, settings.ramp_down_kw_per_s * 1000.0 * snapshot.interval_s)
-        moves = policies.POLICIES[settings.policy].reduce(candidates, need_w)
-    for move in moves:
+    draft.emergency = emergency
+    for move in _cuts(_cuttable(draft), need_w, snapshot, emergency=emergency):
         draft.move(move.candidate, move.step, move.reason)
     if emergency and draft.planned_w > target_w and settings.last_resort == "stop":
         _stop_worst(draft, limit_w, target_w)
     return wording.reduced(draft, target_w)
+
+
+def _cut_above_w(target_w: float, settings: Settings) -> float:
+    return economic.cut_above_w(target_w, settings) if settings.policy == ECONOMIC else settings.tolerance_w
+
+
+def _cuts(candidates: list[Candidate], need_w: float, snapshot: Snapshot, *, emergency: bool) -> list[Move]:
+    """Return the policy's cuts; in an emergency they go all the way at once, and no ramp holds them up."""
+    settings = snapshot.settings
+    if not emergency:
+        need_w -= 0.0 if settings.policy == ECONOMIC else settings.tolerance_w
+        if settings.ramp_down_kw_per_s is not None:
+            need_w = min(need_w, settings.ramp_down_kw_per_s * 1000.0 * snapshot.interval_s)
+    if settings.policy == ECONOMIC:
+        return Economic(settings).reduce(candidates, need_w)
+    if emergency:
+        return policies.cut_directly(candidates, need_w)
+    return policies.POLICIES[settings.policy].reduce(candidates, need_w)
 
 
 def _cuttable(draft: Draft) -> list[Candidate]:
@@ -190,10 +204,11 @@ def _increase(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
     if snapshot.cuts_only:
         return snapshot.memory, ""
     surplus_w = draft.target_w - draft.planned_w
+    nothing = _remember_no_surplus(draft)
     if not age.increases_allowed or settings.override is not Override.NONE or age.lost:
-        return CycleMemory(draft.books.overhead_kw), wording.waiting(draft, age, surplus_w)
+        return nothing, wording.waiting(draft, age, surplus_w)
     if surplus_w <= settings.tolerance_w:
-        return CycleMemory(draft.books.overhead_kw), wording.on_target(draft)
+        return _reoptimise(draft, nothing, wording.on_target(draft))
     startable = _startable_within(draft, surplus_w)
     memory = _remember(draft, startable, surplus_w)
     if draft.changes:
@@ -201,17 +216,24 @@ def _increase(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
     return _use_surplus(draft, memory, startable, surplus_w)
 
 
+def _remember_no_surplus(draft: Draft) -> CycleMemory:
+    """Return what is known whether there is a surplus or not."""
+    before, now = draft.snapshot.memory, draft.snapshot.now
+    exchanges = draft.snapshot.settings.policy == ECONOMIC
+    return CycleMemory(draft.books.overhead_kw, reoptimised_at=before.reoptimised_at or now if exchanges else None)
+
+
 def _remember(draft: Draft, startable: list[MinerView], surplus_w: float) -> CycleMemory:
     """Return since when there has been a surplus, and room for stopped miners, and how much of it all that time."""
-    before, now, overhead_kw = draft.snapshot.memory, draft.snapshot.now, draft.books.overhead_kw
-    since = before.surplus_since or now
+    before, now = draft.snapshot.memory, draft.snapshot.now
+    memory = replace(_remember_no_surplus(draft), surplus_since=before.surplus_since or now)
     if not startable:
-        return CycleMemory(overhead_kw, since)
+        return memory
     room_w = min(before.restart_room_w, surplus_w)
     least_w = min(draft.lowest_w(miner) for miner in startable) * _room_factor(draft)
     if before.restart_room_since is None or least_w > room_w:
-        return CycleMemory(overhead_kw, since, now, surplus_w)
-    return CycleMemory(overhead_kw, since, before.restart_room_since, room_w)
+        return replace(memory, restart_room_since=now, restart_room_w=surplus_w)
+    return replace(memory, restart_room_since=before.restart_room_since, restart_room_w=room_w)
 
 
 def _use_surplus(
@@ -230,6 +252,8 @@ def _use_surplus(
     for miner in startable:
         if miner.id not in draft.changes and miner.id not in draft.skips:
             draft.skip(miner, f"stopped; room for it must last {settings.restart_room_lasts_s} s")
+    if settings.policy == ECONOMIC:
+        return _raise_economically(draft, memory, budget_w, draft.target_w - surplus_w + reserved_w)
     if not _has_lasted(memory.surplus_since, snapshot, settings.surplus_lasts_s):
         return memory, wording.surplus_lasts(draft, surplus_w, memory.surplus_since or snapshot.now)
     raise_w = min(budget_w, surplus_w - reserved_w)
@@ -239,6 +263,42 @@ def _use_surplus(
     for move in policy.increase(candidates, raise_w, 0.0 if ramped else settings.tolerance_w):
         draft.move(move.candidate, move.step, move.reason)
     return memory, wording.increased(draft, surplus_w, reserved_w, candidates)
+
+
+def _raise_economically(
+    draft: Draft, memory: CycleMemory, budget_w: float, counted_w: float
+) -> tuple[CycleMemory, str]:
+    """Raise what the policy finds usable. `counted_w`: the accounted power with what is kept for stopped miners."""
+    settings = draft.snapshot.settings
+    usable = economic.usable(draft.snapshot, draft.target_w, counted_w, draft.fleet_max_w())
+    if usable.power_w <= 0:
+        return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason))
+    candidates = _raisable(draft)
+    moves = Economic(settings).increase(candidates, min(budget_w, usable.power_w), 0.0)
+    if not moves:
+        return memory, wording.increased(draft, draft.target_w - counted_w, 0.0, candidates)
+    for move in moves:
+        draft.move(move.candidate, move.step, move.reason)
+    return memory, wording.with_moves(draft, usable.reason)
+
+
+def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMemory, str]:
+    """Every few minutes, where nothing else is to do: exchange presets inside the band, if that wins enough."""
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    due = settings.policy == ECONOMIC and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
+    if draft.changes or not due:
+        return memory, reason
+    lowest_w = min(economic.recent_targets_w(snapshot, draft.target_w))
+    room_w = min(lowest_w, draft.planned_w) - draft.planned_w
+    settled = [draft.candidate(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
+    moves = Economic(settings).exchange(settled, room_w)
+    raised_w = sum(max(0.0, move.delta_w) for move in moves)
+    ramp_kw = settings.ramp_up_kw_per_min
+    if ramp_kw is not None and raised_w > ramp_kw * 1000.0 - snapshot.raised_last_min_w:
+        return memory, reason
+    for move in moves:
+        draft.move(move.candidate, move.step, move.reason)
+    return replace(memory, reoptimised_at=snapshot.now), wording.with_moves(draft, reason)
 
 
 def _has_lasted(since: Stamp | None, snapshot: Snapshot, needed_s: float) -> bool:

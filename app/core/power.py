@@ -54,12 +54,28 @@ class Balance:
 
 def preset_w(miner: MinerView, name: str | None, settings: Settings) -> float | None:
     """Return what preset `name` is expected to draw at the wall in W, None where unknown."""
-    return wall_w(miner.ladder.get(name), settings)
+    return wall_w(miner, miner.ladder.get(name), settings)
 
 
-def wall_w(preset: Preset | None, settings: Settings) -> float | None:
-    """Return what `preset` is expected to draw at the wall in W, None where unknown."""
-    return None if preset is None or preset.power_w is None else preset.power_w * settings.wall_factor
+def wall_w(miner: MinerView, preset: Preset | None, settings: Settings) -> float | None:
+    """Return what `preset` is expected to draw on `miner` at the wall in W, None where unknown.
+
+    The operator's own number wins over what was learned (SPEC 4).
+    """
+    if preset is None:
+        return None
+    if preset.expected_power_w is not None:
+        return preset.expected_power_w * settings.wall_factor
+    if preset.firmware_power_w is None:
+        return None
+    return preset.firmware_power_w * miner.power_factor * settings.wall_factor
+
+
+def preset_ths(miner: MinerView, preset: Preset) -> float:
+    """Return the hashrate `preset` is expected to give on `miner` in TH/s; 0 where it is unknown."""
+    if preset.expected_hashrate_ths is not None:
+        return preset.expected_hashrate_ths
+    return (preset.hashrate_ths or 0.0) * miner.hashrate_factor
 
 
 def account(miner: MinerView, settings: Settings) -> Account:
@@ -135,7 +151,7 @@ def _worst_case_w(miner: MinerView, settings: Settings) -> float:
 def expected_ths(miner: MinerView, account_: Account) -> float:
     """Return the hashrate in TH/s that the accounted preset stands for; 0 where it is unknown."""
     preset = miner.ladder.get(account_.preset)
-    return (preset.expected_ths or 0.0) if preset is not None else 0.0
+    return preset_ths(miner, preset) if preset is not None else 0.0
 
 
 # --- the farm's books ------------------------------------------------------------------------------------------------

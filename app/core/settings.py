@@ -81,7 +81,7 @@ SPECS: dict[str, SettingSpec] = {
     for spec in (
         SettingSpec("mode", "choice", "", "observe plans and shows, armed sends, off does neither",
                     choices=tuple(Mode)),
-        SettingSpec("policy", "choice", "", "how presets are chosen", choices=("stepwise",)),
+        SettingSpec("policy", "choice", "", "how presets are chosen", choices=("stepwise", "economic")),
         SettingSpec("override", "choice", "", "what a button ordered for the whole farm, until resume",
                     choices=tuple(Override)),
         SettingSpec("safety_margin_percent", "number", "%", "share of the available power that stays unused",
@@ -107,6 +107,23 @@ SPECS: dict[str, SettingSpec] = {
         SettingSpec("last_resort", "choice", "", "when even the lowest presets exceed the available power",
                     choices=("stop", "hold")),
         SettingSpec("surplus_lasts_s", "integer", "s", "how long a surplus must last for raises (stepwise)", 0, 3600),
+        SettingSpec("horizon_s", "integer", "s", "how long a new preset is expected to stay: what a change may cost "
+                    "(economic)", 300, 14_400),
+        SettingSpec("cut_above_percent", "number", "%", "share of the target above it that is left alone, where that "
+                    "is more than the tolerance (economic)", 0, 5),
+        SettingSpec("raise_below_percent", "number", "%", "share of the fleet's maximum below the target that is left "
+                    "alone, where that is more than the tolerance (economic)", 0, 10),
+        SettingSpec("raise_window_readings", "integer", "readings", "raises go to the lowest target of so many "
+                    "readings (economic)", 1, 120),
+        SettingSpec("fast_raise_percent", "number", "%", "surplus beyond this share of the target may be used after "
+                    "two readings (economic)", 1, 100),
+        SettingSpec("raise_step_percent", "number", "%", "share of the fleet's maximum raised in one cycle (economic)",
+                    1, 100),
+        SettingSpec("reoptimise_s", "integer", "s", "how often presets are exchanged at the same power (economic)",
+                    60, 86_400),
+        SettingSpec("reoptimise_gain_percent", "number", "%", "hashrate such an exchange must win (economic)", 0, 10),
+        SettingSpec("untuned_loss_s", "integer", "s", "full hashrate that going to an untuned preset costs (economic)",
+                    0, 14_400),
         SettingSpec("restart_room_percent", "number", "%", "room above a stopped miner's lowest preset to start it",
                     0, 50),
         SettingSpec("restart_room_lasts_s", "integer", "s", "how long that room must last", 0, 3600),

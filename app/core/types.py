@@ -128,10 +128,6 @@ class Preset:
         """What this preset is expected to draw in W: the operator's number, else the firmware's."""
         return self.firmware_power_w if self.expected_power_w is None else self.expected_power_w
 
-    @property
-    def expected_ths(self) -> float | None:
-        return self.hashrate_ths if self.expected_hashrate_ths is None else self.expected_hashrate_ths
-
 
 class UntunedUse(StrEnum):
     """Whether untuned presets may be chosen by themselves: they restart into auto-tuning that may take hours."""
@@ -306,6 +302,9 @@ class MinerView:
     cooldown_left_s: float = 0.0
     stopped_by_us: bool = False
     failed_this_cycle: bool = False  # a command of this very cycle did not get through
+    power_factor: float = 1.0  # learned: what it draws over what its presets say; the operator's watts are not scaled
+    hashrate_factor: float = 1.0  # learned likewise
+    switch_loss_s: float = 70.0  # seconds of full hashrate that a preset change costs its miner model
 
     @property
     def change_on_way(self) -> ChangeView | None:
@@ -373,6 +372,7 @@ class CycleMemory:
     surplus_since: Stamp | None = None
     restart_room_since: Stamp | None = None
     restart_room_w: float = 0.0  # the room for stopped miners that has been there ever since
+    reoptimised_at: Stamp | None = None  # when presets were last exchanged inside the band, or the wait for it began
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +396,15 @@ class Settings:
     plant_lost_action: str = "minimum"  # minimum | hold | stop
     last_resort: str = "stop"  # stop | hold
     surplus_lasts_s: int = 30
+    horizon_s: int = 1200
+    cut_above_percent: float = 0.5
+    raise_below_percent: float = 1.0
+    raise_window_readings: int = 12
+    fast_raise_percent: float = 7.0
+    raise_step_percent: float = 10.0
+    reoptimise_s: int = 300
+    reoptimise_gain_percent: float = 0.1
+    untuned_loss_s: int = 900
     restart_room_percent: float = 2.0
     restart_room_lasts_s: int = 180
     ramp_up_kw_per_min: float | None = None
@@ -408,6 +417,8 @@ class Snapshot:
 
     `uptime_s`: since the acting scheduler took over. `fresh_since_start` / `polled_since_start`: one fresh reading and
     one full status poll have come in since then (SPEC 5.5). `interval_s`: the balance interval.
+    `recent_available_kw`: the available power of the readings before this one, oldest first and without a gap, seen in
+    this scheduler's term.
     """
 
     now: Stamp
@@ -422,6 +433,7 @@ class Snapshot:
     raised_last_min_w: float = 0.0
     interval_s: float = 15.0
     cuts_only: bool = False  # a second look in the same cycle: what failed is taken from others
+    recent_available_kw: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,13 @@ def surplus_lasts(draft: Draft, surplus_w: float, since: Stamp) -> str:
     return f"Surplus of {kw(surplus_w)} has lasted {lasted_s:.0f} of {needed_s} s" + (f"; {moved}" if moved else "")
 
 
+def with_moves(draft: Draft, sentence: str) -> str:
+    """Return the sentence, and what was decided."""
+    moved = _moved(draft)
+    text = sentence[:1].upper() + sentence[1:]
+    return f"{text}; {moved}" if moved and moved not in text else text
+
+
 def waiting(draft: Draft, age: DataAge, surplus_w: float) -> str:
     """Return why a surplus is not used now."""
     text = on_target(draft)

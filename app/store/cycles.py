@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, defer, scoped_session
 
-from app.core.types import CycleMemory, Plan, PlantView, PresetChange, Skip, Snapshot, Stamp
+from app.core.types import CycleMemory, Plan, PlantView, PresetChange, Settings, Skip, Snapshot, Stamp
 from app.extensions import db, writing
-from app.models import BalanceCycle, MinerStatusRow
+from app.models import BalanceCycle, MinerStatusRow, PlantReadingRow
 
 KEEP_SKIPPED_CYCLES = 120  # half an hour; 3,000 reasons in every row of a year would be 500 GB
 LOOK_BACK_CYCLES = 20
+CYCLES_PER_READING = 4  # looked at for the window of readings, on average; where there are more it is shorter
 ACCOUNTED_STEP_W = 0.5  # a smaller difference is not worth a write
 
 
@@ -30,19 +31,60 @@ def memory(session: Session | scoped_session[Any], since: Stamp | None = None) -
         cycle.surplus_since_at, cycle.surplus_since_monotonic_s, cycle.surplus_since_boot_id,
         cycle.restart_room_since_at, cycle.restart_room_since_monotonic_s, cycle.restart_room_since_boot_id,
         cycle.restart_room_w, cycle.decided_at, cycle.decided_monotonic_s, cycle.decided_boot_id,
+        cycle.reoptimised_at, cycle.reoptimised_monotonic_s, cycle.reoptimised_boot_id,
     )  # fmt: skip
     row = session.execute(query.order_by(cycle.id.desc()).limit(1)).first()
     if row is None:
         return CycleMemory()
-    decided = Stamp(row[8], row[9], row[10])
-    if since is not None and (decided.boot_id != since.boot_id or since.elapsed_s(decided) <= 0):
+    if since is not None and not _after(Stamp(row[8], row[9], row[10]), since):
         return CycleMemory(overhead_kw=row[0])
     return CycleMemory(
         overhead_kw=row[0],
         surplus_since=_stamp(*row[1:4]),
         restart_room_since=_stamp(*row[4:7]),
         restart_room_w=row[7],
+        reoptimised_at=_stamp(row.reoptimised_at, row.reoptimised_monotonic_s, row.reoptimised_boot_id),
     )
+
+
+def _after(decided: Stamp, since: Stamp) -> bool:
+    return decided.boot_id == since.boot_id and since.elapsed_s(decided) > 0
+
+
+def recent_available_kw(
+    session: Session | scoped_session[Any], plant: PlantView | None, settings: Settings, since: Stamp | None
+) -> tuple[float, ...]:
+    """Return the available power of the readings before `plant`'s, oldest first, one per reading (its newest cycle's).
+
+    Only those since the acting scheduler took over (`since`), and only back to the last gap longer than a reading is
+    fresh: what the river did meanwhile nobody saw. None where the plant's newest answer was refused.
+    """
+    if plant is None or plant.newer_refused or since is None:
+        return ()
+    cycle, reading, wanted = BalanceCycle, PlantReadingRow, settings.raise_window_readings - 1
+    rows = session.execute(
+        select(
+            cycle.reading_id, cycle.available_kw, cycle.decided_at, cycle.decided_monotonic_s, cycle.decided_boot_id,
+            reading.received_at, reading.received_monotonic_s, reading.received_boot_id,
+        )
+        .outerjoin(cycle, cycle.reading_id == reading.id)
+        .where(reading.id <= plant.reading_id)
+        .order_by(reading.id.desc(), cycle.id.desc())
+        .limit((wanted + 1) * CYCLES_PER_READING)
+    )  # fmt: skip
+    found: dict[int, float] = {}
+    later: Stamp | None = None
+    for row in rows:
+        received = Stamp(*row[5:8])
+        if later is not None and received.elapsed_s(later) > settings.stale_after_s:
+            break
+        later = received
+        if row[0] is None or row[0] == plant.reading_id or row[0] in found:
+            continue
+        if len(found) == wanted or not _after(Stamp(*row[2:5]), since):
+            break
+        found[row[0]] = row[1]
+    return tuple(reversed(found.values()))
 
 
 def _stamp(at: datetime | None, monotonic_s: float | None, boot_id: str | None) -> Stamp | None:
@@ -110,7 +152,7 @@ def finish(cycle_id: int, end: CycleEnd) -> None:
 
 def _row(snapshot: Snapshot, plan: Plan) -> BalanceCycle:
     settings, passed_on = snapshot.settings, plan.memory
-    surplus, room = passed_on.surplus_since, passed_on.restart_room_since
+    surplus, room, exchanged = passed_on.surplus_since, passed_on.restart_room_since, passed_on.reoptimised_at
     return BalanceCycle(
         recorded_at=snapshot.now.utc,
         reading_id=None if snapshot.plant is None else snapshot.plant.reading_id,
@@ -147,6 +189,9 @@ def _row(snapshot: Snapshot, plan: Plan) -> BalanceCycle:
         restart_room_since_monotonic_s=None if room is None else room.monotonic_s,
         restart_room_since_boot_id=None if room is None else room.boot_id,
         restart_room_w=passed_on.restart_room_w,
+        reoptimised_at=None if exchanged is None else exchanged.utc,
+        reoptimised_monotonic_s=None if exchanged is None else exchanged.monotonic_s,
+        reoptimised_boot_id=None if exchanged is None else exchanged.boot_id,
     )
 
 

@@ -92,19 +92,20 @@ def load(now: Stamp, *, interval_s: float, term_id: int | None = None) -> Snapsh
         settings = settings_store.load()
         plant = readings.plant_view(now)
         term = terms.of(term_id)
-        memory = cycles.memory(session, None if term is None else term.started)
+        began = None if term is None else term.started
         return Snapshot(
             now=now,
             settings=settings,
             miners=_views(session, now, settings, None),
             plant=None if plant is None else cycles.with_is_new(session, plant),
-            memory=memory,
+            memory=cycles.memory(session, began),
             uptime_s=0.0 if term is None else term.started.elapsed_s(now),
             fresh_since_start=term is not None and term.first_fresh_reading_at is not None,
             polled_since_start=term is not None and term.first_full_poll_at is not None,
             other_firmware_count=_other_firmware_count(session),
             raised_last_min_w=_raised_last_min_w(session, now),
             interval_s=interval_s,
+            recent_available_kw=cycles.recent_available_kw(session, plant, settings, began),
         )
 
 

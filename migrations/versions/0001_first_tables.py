@@ -172,6 +172,9 @@ def upgrade():
     sa.Column('restart_room_since_monotonic_s', sa.Double(), nullable=True),
     sa.Column('restart_room_since_boot_id', sa.String(length=40), nullable=True),
     sa.Column('restart_room_w', sa.Double(), nullable=False),
+    sa.Column('reoptimised_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('reoptimised_monotonic_s', sa.Double(), nullable=True),
+    sa.Column('reoptimised_boot_id', sa.String(length=40), nullable=True),
     sa.ForeignKeyConstraint(['reading_id'], ['plant_readings.id'], name=op.f('fk_balance_cycles_reading_id_plant_readings'), ondelete='SET NULL'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_balance_cycles'))
     )

@@ -53,7 +53,8 @@ def test_a_miner_comes_with_its_ladder_model_and_status() -> None:
     miner = view(5)
     assert [preset.name for preset in miner.ladder.presets] == ["1500", "2000", "2500", "3000"]
     second = miner.ladder.presets[1]
-    assert (second.firmware_power_w, second.power_w, second.expected_ths, second.tuned) == (2000, 2100, 81.5, True)
+    assert (second.firmware_power_w, second.power_w, second.tuned) == (2000, 2100, True)
+    assert second.expected_hashrate_ths == 81.5
     assert (miner.model_alias, miner.max_preset, miner.max_preset_w, miner.worst_case_w) == (
         "s19",
         "2500",

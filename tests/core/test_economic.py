@@ -1,0 +1,177 @@
+"""The economic policy: when it acts, what it chooses, and the sentences that say why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.core import economic
+from app.core.plan import plan
+from app.core.types import CycleMemory, Mode, Plan, Preset, Snapshot, UntunedUse
+from tests.core.builders import fleet, ladder_of, miner, moves, plant, preset, settings, snapshot, stamp
+
+MARGIN_FREE = {"policy": "economic", "safety_margin_percent": 0.0}
+
+
+def farm(kw: float, recent: tuple[float, ...] | None = None, miners: Any = None, **values: Any) -> Snapshot:
+    """Return a calm economic farm of 20 S19j Pro at 2300 W = 46 kW. `recent`: the readings before (kW)."""
+    known = fleet(20) if miners is None else miners
+    before = (kw,) * 11 if recent is None else recent
+    return snapshot(known, kw, recent_available_kw=before, **(MARGIN_FREE | values))
+
+
+def test_the_cut_threshold_is_half_a_percent_of_the_target_and_at_least_the_tolerance() -> None:
+    values = settings(policy="economic")
+    assert economic.cut_above_w(50_000, values) == 500
+    assert economic.cut_above_w(400_000, values) == 2000
+
+
+def test_it_cuts_to_the_target_with_few_large_moves() -> None:
+    decided = plan(farm(43.0, safety_margin_percent=5.0))
+    assert decided.planned_w <= decided.target_w
+    assert decided.planned_w > decided.target_w - 300
+    assert len(decided.changes) < 14  # stepwise would move all twenty
+    assert "W per TH/s" in decided.changes[0].reason
+
+
+def test_inside_the_threshold_nothing_is_cut() -> None:
+    assert plan(farm(45.6)).changes == ()
+
+
+def test_an_emergency_is_covered_by_the_same_choice() -> None:
+    decided = plan(farm(36.0))
+    assert decided.emergency
+    assert decided.planned_w <= 36_000
+
+
+def test_it_raises_towards_the_lowest_target_of_the_window() -> None:
+    decided = plan(farm(60.0, (60.0,) * 5 + (47.5,) + (60.0,) * 5, fast_raise_percent=100))
+    assert 46_000 < decided.planned_w <= 47_500
+
+
+def test_a_surplus_must_have_lasted_the_whole_window() -> None:
+    decided = plan(farm(48.0, (46.0, 48.0, 48.0), fast_raise_percent=100))
+    assert decided.changes == ()
+    assert decided.reason == "Surplus 2.0 kW has lasted 45 of 180 s"
+
+
+def test_with_a_window_of_one_reading_it_acts_at_once() -> None:
+    assert plan(farm(48.0, (), raise_window_readings=1)).planned_w > 47_000
+
+
+def test_a_surplus_that_is_too_small_is_left_alone() -> None:
+    assert plan(farm(46.55)).reason == "Surplus 0.6 kW: less than 0.6 kW is left alone"
+
+
+def test_the_fast_path_uses_a_large_surplus_down_to_seven_percent_after_two_readings() -> None:
+    once, twice = plan(farm(56.0, (46.0,))), plan(farm(56.0, (46.0, 56.0)))
+    assert once.changes == ()
+    assert 46_000 < twice.planned_w <= 0.93 * 56_000
+
+
+def test_at_most_a_tenth_of_the_fleet_is_raised_in_a_cycle() -> None:
+    decided = plan(farm(90.0))
+    assert decided.planned_w - decided.current_w <= 0.1 * 20 * 2970
+
+
+def test_raises_respect_the_ramp_and_cuts_too() -> None:
+    assert plan(farm(58.0, ramp_up_kw_per_min=1.0)).planned_w <= 47_000
+    slow = plan(farm(47.3, safety_margin_percent=5.0, ramp_down_kw_per_s=0.05))
+    assert 46_000 - 750 - 300 <= slow.planned_w <= 46_000 - 750
+
+
+def memory(age_s: float) -> CycleMemory:
+    return CycleMemory(reoptimised_at=stamp(-age_s))
+
+
+MIXED = [*(miner(n, runs="2970") for n in range(1, 11)), *(miner(n, "s21pro", "2550") for n in range(11, 21))]
+
+
+def mixed(**facts: Any) -> Plan:
+    """Ten S19j Pro at the top and ten S21 Pro at the bottom: the watts are in the wrong place."""
+    return plan(farm(55.4, miners=MIXED, **facts))
+
+
+def test_every_five_minutes_watts_move_to_where_they_win_more() -> None:
+    assert mixed(memory=memory(200)).changes == ()
+    decided = mixed(memory=memory(301))
+    assert {c.miner_id <= 10 for c in decided.changes if c.delta_w < 0} == {True}
+    assert {c.miner_id > 10 for c in decided.changes if c.delta_w > 0} == {True}
+    assert decided.planned_w <= decided.current_w
+    assert decided.memory.reoptimised_at == stamp()
+
+
+def test_an_exchange_that_wins_too_little_is_not_made_and_the_wait_begins_anew() -> None:
+    decided = plan(farm(46.0, memory=memory(301)))
+    assert decided.changes == ()
+    assert decided.memory.reoptimised_at == stamp()
+
+
+def test_the_wait_for_an_exchange_begins_with_the_first_cycle_and_survives_cuts() -> None:
+    assert mixed(memory=CycleMemory()).memory.reoptimised_at == stamp()
+    assert plan(farm(30.0, memory=memory(100))).memory.reoptimised_at == stamp(-100)
+
+
+def test_an_exchange_that_the_ramp_does_not_allow_waits() -> None:
+    decided = mixed(memory=memory(301), ramp_up_kw_per_min=0.1)
+    assert decided.changes == ()
+    assert decided.memory.reoptimised_at == stamp(-301)
+    assert mixed(memory=memory(301), ramp_up_kw_per_min=1000).changes != ()
+
+
+def test_a_lower_reading_of_the_window_is_not_passed_by_an_exchange() -> None:
+    decided = plan(farm(55.4, (55.4,) * 10 + (54.0,), miners=MIXED, memory=memory(301)))
+    assert decided.changes
+    assert decided.planned_w <= 54_000
+
+
+def test_an_untuned_preset_pays_its_longer_settle_time() -> None:
+    steps = ladder_of([(2000, 80)], preset(2500, 92.0, tuned=False), preset(2300, 87.0, tuned=False))
+    views = [miner(n, runs="2000", ladder=steps, max_preset_w=2500, untuned_use=UntunedUse.WHEN_NEEDED)
+             for n in range(1, 6)]  # fmt: skip
+    assert plan(farm(12.0, miners=views, untuned_loss_s=0)).changes != ()
+    assert plan(farm(12.0, miners=views, untuned_loss_s=900)).changes == ()
+
+
+def test_labels_without_hashrate_or_with_less_for_more_watts_do_not_keep_a_farm_low() -> None:
+    odd = ladder_of([], *(Preset(str(w), w, None, tuned=True) for w in (2000, 2300)), preset(2600, 1.0))
+    views = [miner(n, runs="2000", ladder=odd, max_preset_w=2600) for n in range(1, 6)]
+    assert plan(farm(16.0, miners=views, horizon_s=1200)).planned_w > 10_000
+
+
+def test_presets_of_equal_expected_power_count_once() -> None:
+    twin = ladder_of([(2000, 80), (2300, 87)], preset(1900, 82.0, expected_power_w=2000))
+    views = [miner(n, runs="2300", ladder=twin, max_preset_w=2300) for n in range(1, 4)]
+    assert set(moves(plan(farm(6.3, miners=views))).values()) == {"2000"}
+
+
+def test_what_was_learned_scales_what_the_firmware_says_but_not_what_the_operator_says() -> None:
+    learned = miner(1, power_factor=1.1, hashrate_factor=0.9)
+    assert plan(farm(50.0, miners=[learned])).current_w == pytest.approx(2530)
+    own = ladder_of([(1740, 65)], preset(2300, 87.0, expected_power_w=2200, expected_hashrate_ths=80.0))
+    assert plan(farm(50.0, miners=[replace(learned, ladder=own)])).current_w == 2200
+
+
+def test_observe_plans_the_same_and_sends_nothing() -> None:
+    decided = plan(farm(36.0, settings=settings(mode=Mode.OBSERVE, **MARGIN_FREE)))
+    assert decided.changes
+    assert not decided.send
+
+
+def test_from_an_unknown_preset_the_sentence_names_no_price() -> None:
+    odd = [miner(1, "s19jpro", None, measured_power_w=3000.0)]
+    decided = plan(farm(2.0, miners=odd, last_resort="hold"))
+    assert decided.changes[0].reason.startswith("unknown preset -> 1740: frees 1,260 W for 65.0 TH/s")
+
+
+def test_stale_readings_raise_nothing() -> None:
+    assert plan(replace(farm(90.0), plant=plant(90.0, age_s=50.0))).changes == ()
+
+
+def test_a_surplus_nobody_can_use_now_is_said_to_be_unused() -> None:
+    busy = [miner(n, cooldown_left_s=60.0) for n in range(1, 21)]
+    decided = plan(farm(58.0, miners=busy))
+    assert decided.changes == ()
+    assert decided.reason == "12.0 kW below the target, but no miner can be raised now"
