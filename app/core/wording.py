@@ -28,7 +28,9 @@ def on_target(draft: Draft) -> str:
     if not draft.managed:
         return f"{kw(draft.target_w)} could be used, but no miner is managed"
     moved = _moved(draft)
-    return f"{kw(draft.books.current_w)} of {kw(draft.target_w)} used" + (f"; {moved}" if moved else ", on target")
+    near = draft.books.current_w <= draft.target_w + draft.snapshot.settings.tolerance_w
+    left = ", on target" if near else ", above the target"
+    return f"{kw(draft.books.current_w)} of {kw(draft.target_w)} used" + (f"; {moved}" if moved else left)
 
 
 def reduced(draft: Draft, target_w: float) -> str:
@@ -74,7 +76,8 @@ def with_moves(draft: Draft, sentence: str) -> str:
 def waiting(draft: Draft, age: DataAge, surplus_w: float) -> str:
     """Return why a surplus is not used now."""
     text = on_target(draft)
-    if surplus_w > draft.snapshot.settings.tolerance_w and age.why_no_increase is not None:
+    told = surplus_w > draft.snapshot.settings.tolerance_w or (age.stale and draft.snapshot.plant is not None)
+    if told and age.why_no_increase is not None:
         return f"{text.removesuffix(', on target')}, nothing is raised: {age.why_no_increase}"
     return text
 

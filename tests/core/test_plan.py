@@ -258,3 +258,9 @@ def test_a_farm_that_draws_nothing_is_no_emergency_whatever_the_plant_gives() ->
     assert not decided.emergency
     assert decided.status == "OK"
     assert "Emergency" not in decided.reason
+
+
+def test_an_old_reading_is_named_even_where_nothing_needs_to_be_done() -> None:
+    decided = plan(snapshot([miner(1, runs="2300")], plant=plant(2.3 / 0.9, age_s=50)))
+    assert (decided.status, decided.changes) == ("STALE", ())
+    assert decided.reason == "2.3 kW of 2.3 kW used, nothing is raised: the plant reading is 50 s old"
