@@ -6,13 +6,14 @@ demands; cuts; and only where none of these moved anything, raises. Every change
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from app.core import data_age, economic, eligible, policies, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
-from app.core.policies import Candidate, Move
+from app.core.policies import Candidate, Move, Step
 from app.core.types import (
     BalanceStatus,
     ChangeKind,
@@ -140,17 +141,27 @@ def _cuts(candidates: list[Candidate], need_w: float, snapshot: Snapshot, *, eme
 
 
 def _cuttable(draft: Draft) -> list[Candidate]:
+    return _movable(
+        draft, draft.unmoved(), eligible.not_cuttable, lambda found: found.lower, "already at its lowest preset"
+    )
+
+
+def _movable(
+    draft: Draft,
+    miners: Iterable[MinerView],
+    why_not_of: Callable[[MinerView], str | None],
+    steps_of: Callable[[Candidate], Sequence[Step]],
+    at_its_end: str,
+) -> list[Candidate]:
+    """Return those of `miners` that may be moved and have a step to go; the others are skipped with their reason."""
     found: list[Candidate] = []
-    for miner in draft.unmoved():
-        why_not = eligible.not_cuttable(miner)
-        if why_not is None:
-            candidate = draft.candidate(miner)
-            if candidate.lower:
-                found.append(candidate)
-            else:
-                draft.skip(miner, "already at its lowest preset")
+    for miner in miners:
+        why_not = why_not_of(miner)
+        candidate = draft.candidate(miner) if why_not is None else None
+        if candidate is not None and steps_of(candidate):
+            found.append(candidate)
         else:
-            draft.skip(miner, why_not)
+            draft.skip(miner, why_not or at_its_end)
     return found
 
 
@@ -321,18 +332,10 @@ def _room_factor(draft: Draft) -> float:
 
 
 def _raisable(draft: Draft) -> list[Candidate]:
-    found: list[Candidate] = []
-    for miner in draft.unmoved():
-        why_not = eligible.not_raisable(miner)
-        if why_not is None:
-            candidate = draft.candidate(miner)
-            if candidate.higher:
-                found.append(candidate)
-            else:
-                draft.skip(miner, "already at its highest allowed preset")
-        elif not eligible.stopped_by_us(miner):
-            draft.skip(miner, why_not)
-    return found
+    # Those PowerHive stopped have been given their own reasons: they come back by a start, not by a raise.
+    miners = [miner for miner in draft.unmoved() if not eligible.stopped_by_us(miner)]
+    end = "already at its highest allowed preset"
+    return _movable(draft, miners, eligible.not_raisable, lambda found: found.higher, end)
 
 
 def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
