@@ -40,6 +40,7 @@ class Draft:
         # What would be done is planned in every mode; the door looks at the mode before anything is sent.
         self._facts = LimitFacts(mode=Mode.ARMED, increases_allowed=age.increases_allowed)
         self._candidates: dict[int, Candidate] = {}
+        self._stop = Step(None, self.stopped_w)
         self._stops_for_value = (
             snapshot.settings.last_resort == "stop" and snapshot.settings.stops_for_value and not age.stale
         )
@@ -69,7 +70,7 @@ class Draft:
         found = self.candidate(miner)
         if not (self._stops_for_value and miner.state.hashing and eligible.stoppable(miner)):
             return found
-        return replace(found, stop=Step(None, self.stopped_w))
+        return Candidate(miner, found.power_w, found.preset, found.expected_ths, found.lower, found.higher, self._stop)
 
     def startable(self, miner: MinerView) -> Candidate:
         """Return a miner that PowerHive stopped, with its start at the lowest preset as its step up."""
@@ -82,14 +83,14 @@ class Draft:
 
         A stopped one: what its lowest preset would take. One that cannot be moved: what it counts with.
         """
-        lowest = ladder.lowest(miner)
-        lowest_w = power.wall_w(miner, lowest, self.snapshot.settings)
         counted_w = self.books.accounts[miner.id].power_w
         if eligible.stopped_by_us(miner):
+            lowest_w = power.wall_w(miner, ladder.lowest(miner), self.snapshot.settings)
             return lowest_w if lowest_w is not None else counted_w
-        if lowest_w is None or eligible.untouchable(miner) is not None or eligible.gave_up_cutting(miner):
+        if eligible.untouchable(miner) is not None or eligible.gave_up_cutting(miner):
             return counted_w
-        return min(counted_w, lowest_w)
+        lower = self.candidate(miner).lower
+        return lower[-1].power_w if lower else counted_w
 
     def lowest_ths(self, miner: MinerView) -> float | None:
         """Return the hashrate of the miner's lowest preset in TH/s; None where it has no preset to choose."""
