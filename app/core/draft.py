@@ -190,18 +190,22 @@ class Draft:
             if not eligible.stopped_by_us(m)
         )
 
-    def fleet_max_w(self) -> float:
-        """Return what the managed miners could draw at their highest allowed presets, stopped ones too (W)."""
-        stopped_w = sum(
-            max(0.0, (self._highest_w(miner) or 0.0) - self.books.accounts[miner.id].power_w)
-            for miner in self.managed
-            if eligible.stopped_by_us(miner)
-        )
-        return self.books.current_w + self.raise_room_w() + stopped_w
+    def highest_w(self) -> list[float]:
+        """Return what each managed miner could draw at its highest allowed preset, a stopped one too (W).
 
-    def _highest_w(self, miner: MinerView) -> float | None:
-        choices = ladder.choices(miner)
-        return power.wall_w(miner, choices[-1], self.snapshot.settings) if choices else None
+        One that cannot be moved: what it counts with.
+        """
+        return [self._highest_w(miner) for miner in self.managed]
+
+    def _highest_w(self, miner: MinerView) -> float:
+        counted_w = self.books.accounts[miner.id].power_w
+        if eligible.untouchable(miner) is not None:
+            return counted_w
+        if eligible.stopped_by_us(miner):
+            choices = ladder.choices(miner)
+            return power.wall_w(miner, choices[-1], self.snapshot.settings) or counted_w if choices else counted_w
+        higher = self.candidate(miner).higher
+        return higher[-1].power_w if higher else counted_w
 
     def raise_room_w(self) -> float:
         """Return what the managed miners could still take, at their highest allowed presets (W)."""

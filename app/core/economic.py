@@ -34,13 +34,15 @@ def cut_above_w(target_w: float, settings: Settings) -> float:
     return max(settings.tolerance_w, settings.cut_above_percent / 100.0 * target_w)
 
 
-def usable(snapshot: Snapshot, target_w: float, planned_w: float, fleet_max_w: float) -> Usable:
+def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Sequence[float]) -> Usable:
     """Return how much may be raised in this cycle: towards the lowest target of the last readings.
 
     The targets are computed from the available power of those readings with today's settings, so that a new margin acts
     at once. Fewer readings than the window (just started, or a gap): only the fast path, which needs two.
+    `highest_w`: what each managed miner could draw; the steps are shares of their sum, but any one miner fits into one.
     """
     settings = snapshot.settings
+    fleet_max_w = sum(highest_w)
     wanted = settings.raise_window_readings
     targets = recent_targets_w(snapshot, target_w)
     least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * fleet_max_w)
@@ -55,7 +57,7 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, fleet_max_w: f
         lasted = _lasted(targets, planned_w + least_w)
         ages_s = lasted * snapshot.interval_s, wanted * snapshot.interval_s
         return Usable(0.0, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
-    step_w = settings.raise_step_percent / 100.0 * fleet_max_w
+    step_w = max(settings.raise_step_percent / 100.0 * fleet_max_w, max(highest_w, default=0.0))
     return Usable(min(room_w, step_w), f"{surplus}, of it {min(room_w, step_w) / 1000.0:,.1f} kW may be used now")
 
 

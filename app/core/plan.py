@@ -300,7 +300,7 @@ def _raise_economically(
     """Raise and start what the policy finds usable. A start that is worth its watts keeps them until it may be made."""
     snapshot, settings = draft.snapshot, draft.snapshot.settings
     surplus_w = draft.target_w - draft.planned_w
-    usable = economic.usable(snapshot, draft.target_w, draft.planned_w, draft.fleet_max_w())
+    usable = economic.usable(snapshot, draft.target_w, draft.planned_w, draft.highest_w())
     if usable.power_w <= 0:
         _note_waiting(draft, startable, _room_must_last(settings))
         return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason))
@@ -332,9 +332,10 @@ def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMe
     due = settings.policy == ECONOMIC and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
     if draft.changes or not due:
         return memory, reason
-    lowest_w = min(economic.recent_targets_w(snapshot, draft.target_w))
+    room_w = min(economic.recent_targets_w(snapshot, draft.target_w)) - draft.planned_w
+    room_w = min(room_w, max(0.0, room_w - settings.tolerance_w))  # the last of a surplus may be a meter's whim
     settled = [draft.stoppable(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
-    moves = Economic(settings).exchange(settled, lowest_w - draft.planned_w)
+    moves = Economic(settings).exchange(settled, room_w)
     raised_w = sum(max(0.0, move.delta_w) for move in moves)
     ramp_kw = settings.ramp_up_kw_per_min
     if ramp_kw is not None and raised_w > ramp_kw * 1000.0 - snapshot.raised_last_min_w:

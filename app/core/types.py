@@ -384,7 +384,7 @@ class Settings:
     """The run-time settings the rules use. Bounds and meanings: `core.settings.SPECS`."""
 
     mode: Mode = Mode.OBSERVE
-    policy: str = "stepwise"
+    policy: str = "economic"
     override: Override = Override.NONE
     safety_margin_percent: float = 10.0
     farm_limit_kw: float | None = None
