@@ -183,8 +183,8 @@ def _ratio(measured: float | None, label: float | None) -> float | None:
 
 def _average(known: float, seen: float, clip: tuple[float, float]) -> float:
     """Return the running average. The observation is clipped before: one wild answer moves it by a few percent."""
-    known, seen = _clipped(known, clip), _clipped(seen, clip)
-    return _clipped(known + WEIGHT * (seen - known), clip)
+    known = _clipped(known, clip)
+    return known + WEIGHT * (_clipped(seen, clip) - known)
 
 
 def _clipped(value: float, clip: tuple[float, float]) -> float:

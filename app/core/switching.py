@@ -8,9 +8,10 @@ silence or by a failure is no measurement, nor is an untuned preset that first t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from app.core.learning import (
     APART_S,
@@ -66,11 +67,6 @@ class Costs:
     with_restart: Cost = Cost()
     without_restart: Cost = Cost()
     loss_s: float = START_LOSS_S
-
-    def settle_s(self, *, with_restart: bool) -> float:
-        """Return how long a change of that kind takes to settle; the start value while it is not known."""
-        cost = self.with_restart if with_restart else self.without_restart
-        return START_SETTLE_S if cost.settle_s is None else cost.settle_s
 
 
 # --- one change ------------------------------------------------------------------------------------------------------
@@ -153,6 +149,46 @@ def costs(switches: Sequence[Switch]) -> Costs:
     with_restart, without_restart = _cost(switches, with_restart=True), _cost(switches, with_restart=False)
     likely = with_restart if 2 * restarts >= len(recent) else without_restart
     return Costs(with_restart, without_restart, START_LOSS_S if likely.loss_s is None else likely.loss_s)
+
+
+def loss_s(found: Costs, own_s: float | None) -> float:
+    """Return what the next change of a model counts as losing (s): the operator's own number wins."""
+    return found.loss_s if own_s is None else own_s
+
+
+def settle_s(found: Costs, own_s: float | None, *, with_restart: bool) -> float:
+    """Return how long a change of that kind takes to settle: the operator's number, the learned one, the start value.
+
+    The operator's number is for both kinds.
+    """
+    if own_s is not None:
+        return own_s
+    cost = found.with_restart if with_restart else found.without_restart
+    return START_SETTLE_S if cost.settle_s is None else cost.settle_s
+
+
+def kept(switches: Sequence[Switch]) -> list[Switch]:
+    """Return the last fifty of each kind, in their order: what a model's row keeps."""
+    left = {True: EVENTS_KEPT, False: EVENTS_KEPT}
+    newest_first = []
+    for switch in reversed(switches):
+        if left[switch.with_restart] > 0:
+            left[switch.with_restart] -= 1
+            newest_first.append(switch)
+    return newest_first[::-1]
+
+
+def written(switches: Sequence[Switch]) -> list[dict[str, Any]]:
+    """Return measured changes as they are stored, in tenths of a second."""
+    return [
+        {"with_restart": s.with_restart, "settle_s": round(s.settle_s, 1), "loss_s": round(s.loss_s, 1)}
+        for s in switches
+    ]
+
+
+def read(entries: Sequence[Mapping[str, Any]]) -> list[Switch]:
+    """Return stored changes as they were `written`."""
+    return [Switch(entry["with_restart"], entry["settle_s"], entry["loss_s"]) for entry in entries]
 
 
 def _cost(switches: Sequence[Switch], *, with_restart: bool) -> Cost:

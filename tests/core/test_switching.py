@@ -193,9 +193,13 @@ def times(count: int, loss_s: float, *, with_restart: bool = True) -> list[Switc
     return [Switch(with_restart, loss_s + 30, loss_s + 0.01 * n) for n in range(count)]
 
 
+def settled(found: switching.Costs, with_restart: bool, own_s: float | None = None) -> float:
+    return switching.settle_s(found, own_s, with_restart=with_restart)
+
+
 def test_a_model_without_changes_costs_what_is_assumed_at_the_start() -> None:
     found = costs([])
-    assert (found.loss_s, found.settle_s(with_restart=True), found.settle_s(with_restart=False)) == (70, 100, 100)
+    assert (found.loss_s, settled(found, True), settled(found, False)) == (70, 100, 100)
     assert (found.with_restart.events, found.with_restart.loss_s) == (0, None)
 
 
@@ -222,7 +226,23 @@ def test_the_two_kinds_are_kept_apart() -> None:
     found = costs(times(5, 40) + times(3, 4, with_restart=False))
     assert (found.with_restart.events, found.with_restart.settle_s) == (5, 70)
     assert (found.without_restart.events, found.without_restart.settle_s) == (3, 34)
-    assert (found.settle_s(with_restart=True), found.settle_s(with_restart=False)) == (70, 34)
+    assert (settled(found, True), settled(found, False)) == (70, 34)
+
+
+def test_the_operators_own_numbers_win() -> None:
+    found = costs(times(5, 40))
+    assert (switching.loss_s(found, None), switching.loss_s(found, 12.0), switching.loss_s(found, 0.0)) == (40.02, 12, 0)
+    assert (settled(found, True, 55.0), settled(found, False, 55.0)) == (55, 55)
+
+
+def test_fifty_of_each_kind_are_kept_in_their_order() -> None:
+    rare, many = times(3, 4, with_restart=False), times(80, 40)
+    assert switching.kept([*rare, *many]) == [*rare, *many[30:]]
+
+
+def test_what_is_stored_is_read_back() -> None:
+    switches = times(2, 40) + times(1, 4, with_restart=False)
+    assert [replace(s, loss_s=round(s.loss_s, 1)) for s in switches] == switching.read(switching.written(switches))
 
 
 def test_only_the_last_fifty_of_a_kind_count() -> None:
