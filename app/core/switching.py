@@ -28,6 +28,9 @@ from app.core.types import ChangeKind, ChangeView, MinerState, Outcome, Preset
 
 START_LOSS_S = 70.0  # until a model's own changes tell (issue): 40 s near zero and half of a ramp of 60 s
 START_SETTLE_S = 100.0  # the same restart and ramp
+# Polls every 15 s see next to nothing of a change without restart. It still is not free: a second one soon after the
+# first may need a restart (CONTRACT 4), and at no cost at all presets would be exchanged for nothing.
+LEAST_LOSS_S = 5.0
 EVENTS_KEPT = 50  # of each kind, per model
 EVENTS_NEEDED = 3  # fewer do not replace the start values
 MEASURED_FOR_S = 600.0  # what has not settled by then is not a change like others: dropped
@@ -62,11 +65,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What is known of a model's changes. `loss_s`: what the next one is expected to lose."""
+    """What is known of a model's changes. `likely`: the kind that the next one is expected to be of."""
 
-    with_restart: Cost = Cost()
-    without_restart: Cost = Cost()
-    loss_s: float = START_LOSS_S
+    with_restart: Cost
+    without_restart: Cost
+    likely: Cost
 
 
 # --- one change ------------------------------------------------------------------------------------------------------
@@ -147,13 +150,14 @@ def costs(switches: Sequence[Switch]) -> Costs:
     recent = switches[-EVENTS_KEPT:]
     restarts = sum(switch.with_restart for switch in recent)
     with_restart, without_restart = _cost(switches, with_restart=True), _cost(switches, with_restart=False)
-    likely = with_restart if 2 * restarts >= len(recent) else without_restart
-    return Costs(with_restart, without_restart, START_LOSS_S if likely.loss_s is None else likely.loss_s)
+    return Costs(with_restart, without_restart, with_restart if 2 * restarts >= len(recent) else without_restart)
 
 
 def loss_s(found: Costs, own_s: float | None) -> float:
-    """Return what the next change of a model counts as losing (s): the operator's own number wins."""
-    return found.loss_s if own_s is None else own_s
+    """Return what the next change of a model counts as losing (s): the operator's number, else the learned one."""
+    if own_s is not None:
+        return own_s
+    return START_LOSS_S if found.likely.loss_s is None else max(LEAST_LOSS_S, found.likely.loss_s)
 
 
 def settle_s(found: Costs, own_s: float | None, *, with_restart: bool) -> float:

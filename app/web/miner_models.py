@@ -133,17 +133,16 @@ def _card(
 
 def _costs(model: MinerModel) -> tuple[CostTile, ...]:
     found = miner_models.costs(model)
-    counted_s = switching.loss_s(found, model.switch_loss_s)
     if model.switch_loss_s is not None:
         source = "set by the operator"
-    elif counted_s in (found.with_restart.loss_s, found.without_restart.loss_s):
+    elif found.likely.loss_s is not None:
         source = "learned"
     else:
         source = f"assumed until {switching.EVENTS_NEEDED} changes have been measured"
     own_s = model.settle_s
     settling = "" if own_s is None else f"; settle time set to {page.number(own_s)} s"
     return (
-        CostTile("A preset change costs", counted_s, source + settling),
+        CostTile("A preset change costs", switching.loss_s(found, model.switch_loss_s), source + settling),
         _cost_tile("With restart, measured", found.with_restart),
         _cost_tile("Without restart, measured", found.without_restart),
     )
