@@ -87,7 +87,16 @@ EVENT = {
 }
 EVENT_BESIDE = {"kind", "origin", "attempt", "mac", "cycle_id", "command_id", "finished_at"}
 MODEL = {"name", "alias", "max_preset", "presets", "presets_power", "created_at"}
-MODEL_BESIDE = {"allow_modded_psu", "untuned_use", "version"}
+MODEL_BESIDE = {
+    "allow_modded_psu",
+    "untuned_use",
+    "version",
+    "settle_s",
+    "switch_loss_s",
+    "switch_loss_counted_s",
+    "learned_with_restart",
+    "learned_without_restart",
+}
 MINER = {"id", "ip", "online", "managed", "model", "latest_status", "created_at", "updated_at"}
 MINER_BESIDE = {
     "mac",
@@ -101,6 +110,9 @@ MINER_BESIDE = {
     "unlock_pass_set",
     "adoption_error",
     "last_seen_at",
+    "power_factor",
+    "hashrate_factor",
+    "learned_at",
 }
 LATEST = {"state", "preset", "hashrate", "hashrate_ths", "power_consumption", "uptime", "fans", "chains", "recorded_at"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -239,6 +251,42 @@ def test_a_models_limit_and_numbers_change(client: FlaskClient, farm: None) -> N
     assert (after["power_w"], after["configured"]) == (2300, False)
     for nothing in ("", None):
         assert client.patch("/api/models/s19jpro", json={"max_preset": nothing}).get_json()["max_preset"] is None
+
+
+def test_a_models_learned_numbers_stand_beside_the_configured_ones(app: Flask, client: FlaskClient, farm: None) -> None:
+    with app.app_context():
+        model = db.session.query(MinerModel).filter_by(alias="s19jpro").one()
+        model.switches = [{"with_restart": True, "settle_s": 104.0, "loss_s": 68.0}] * 3
+        miner = db.session.query(Miner).filter_by(mac=MAC).one()
+        assert miner.status is not None
+        miner.status.power_factor, miner.status.hashrate_factor = 0.96001, 0.94
+        miner.status.learned_at = miner.status.polled_at
+        db.session.commit()
+    numbers = {"preset": "2300", "power_w": 2350}
+    shown = client.patch("/api/models/s19jpro", json={"presets_power": [numbers]}).get_json()
+    assert shown == get(client, "/api/models/s19jpro")
+    assert shown in get(client, "/api/models")
+    rung = shown["presets_power"][1]
+    assert (rung["firmware_power_w"], rung["power_w"], rung["learned_power_w"]) == (2300, 2350, 2208)
+    assert (rung["hashrate_th"], rung["learned_hashrate_th"], rung["learned_miner_count"]) == (85.0, 79.9, 1)
+    assert shown["learned_with_restart"] == {"events": 3, "settle_s": 104.0, "switch_loss_s": 68.0}
+    assert shown["learned_without_restart"] == {"events": 0, "settle_s": None, "switch_loss_s": None}
+    assert (shown["settle_s"], shown["switch_loss_s"], shown["switch_loss_counted_s"]) == (None, None, 68.0)
+    miner = get(client, f"/api/miners/{MAC}")
+    assert (miner["power_factor"], miner["hashrate_factor"]) == (0.96, 0.94)
+    assert TIME.fullmatch(miner["learned_at"])
+    untaught = get(client, "/api/miners/02:00:00:00:00:02")
+    assert (untaught["power_factor"], untaught["hashrate_factor"], untaught["learned_at"]) == (1.0, 1.0, None)
+
+
+def test_the_operators_own_times_win_until_they_are_cleared(client: FlaskClient, farm: None) -> None:
+    own = client.patch("/api/models/s19jpro", json={"settle_s": 45.5, "switch_loss_s": 0}).get_json()
+    assert (own["settle_s"], own["switch_loss_s"], own["switch_loss_counted_s"]) == (45.5, 0.0, 0.0)
+    one = client.patch("/api/models/s19jpro", json={"switch_loss_s": None}).get_json()
+    assert (one["settle_s"], one["switch_loss_s"], one["switch_loss_counted_s"]) == (45.5, None, 70.0)
+    refused = client.patch("/api/models/s19jpro", json={"settle_s": 5}).get_json()
+    assert refused == {"error": "settle_s must be a number from 15 to 1800, or null; got 5."}
+    assert get(client, "/api/models/s19jpro")["settle_s"] == 45.5
 
 
 def test_miners(client: FlaskClient, farm: None) -> None:
