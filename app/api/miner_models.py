@@ -11,6 +11,7 @@ from app.api import answers, body
 from app.api.blueprint import bp
 from app.core import switching
 from app.core.switching import Cost
+from app.core.types import UntunedUse
 from app.models import MinerModel
 from app.store import miner_models
 from app.store.miner_models import Learned
@@ -38,9 +39,10 @@ def change_model(alias: str) -> Response:
     """Set `max_preset` ("" or null clears it) and/or the expected numbers of some presets (`presets_power`).
 
     `settle_s` and `switch_loss_s`: own numbers of what a preset change costs; null goes back to the learned ones.
+    `untuned_use`: whether PowerHive may choose untuned presets by itself.
     """
     miner_models.get(alias)
-    wanted = body.read(("max_preset", "presets_power", "settle_s", "switch_loss_s"))
+    wanted = body.read(("max_preset", "presets_power", "settle_s", "switch_loss_s", "untuned_use"))
     changes: dict[str, Any] = {}
     if "max_preset" in wanted:
         name = wanted["max_preset"]
@@ -50,6 +52,11 @@ def change_model(alias: str) -> Response:
     for name, bounds in (("settle_s", switching.OWN_SETTLE_S), ("switch_loss_s", switching.OWN_LOSS_S)):
         if name in wanted:
             changes[name] = body.number(wanted, name, *bounds)
+    if "untuned_use" in wanted:
+        use = wanted["untuned_use"]
+        if not isinstance(use, str) or use not in set(UntunedUse):
+            body.refuse("untuned_use", f"one of {', '.join(UntunedUse)}", use)
+        changes["untuned_use"] = use
     if "presets_power" in wanted:
         changes["expected"] = _expected(wanted["presets_power"])
     return jsonify(_model(miner_models.change(alias, changes), miner_models.learned()))

@@ -146,7 +146,7 @@ def set_max_preset(alias: str, preset: str | None, version: int | None = None) -
 
 
 def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -> MinerModel:
-    """Write `max_preset`, `settle_s`, `switch_loss_s` and/or `expected` in one transaction, all or none.
+    """Write `max_preset`, `untuned_use`, `settle_s`, `switch_loss_s`, `expected` in one transaction, all or none.
 
     `settle_s`, `switch_loss_s`: the operator's own numbers of what a change costs; None: what is learned counts.
     `expected`: preset -> the operator's own `expected_power_w` and/or `expected_hashrate_ths`; None clears one.
@@ -163,7 +163,7 @@ def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -
         if "max_preset" in changes:
             chosen = _chosen(model, changes["max_preset"])
             model.max_preset = chosen.name if chosen else None
-        for column in ("settle_s", "switch_loss_s"):
+        for column in ("settle_s", "switch_loss_s", "untuned_use"):
             if column in changes:
                 setattr(model, column, changes[column])
         by_name = {preset.name: preset for preset in model.presets}

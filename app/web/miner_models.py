@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
+from wtforms import Field
 
 from app.core import switching
 from app.core.switching import Cost
+from app.core.types import UntunedUse
 from app.errors import Conflict, SettingError
 from app.models import MinerModel, ModelPreset
 from app.store import miner_models
 from app.store.miner_models import Consequence, Learned
 from app.web import page
-from app.web.forms import MaxPresetForm, options
+from app.web.forms import MaxPresetForm, UntunedUseForm, options
 
 bp = Blueprint("miner_models", __name__, url_prefix="/models")
 
@@ -52,6 +54,7 @@ class Card:
     rungs: tuple[Rung, ...]
     chosen: Consequence
     form: MaxPresetForm
+    untuned: Field
     costs: tuple[CostTile, ...]
 
 
@@ -88,6 +91,18 @@ def change_max_preset(alias: str) -> BaseResponse:
         form.max_preset.errors = [str(error)]
         return _page(alias, form, 409 if isinstance(error, Conflict) else 422)
     flash(f"{model.name}: {miner_models.consequence(alias, model.max_preset).sentence}")
+    return redirect(url_for("miner_models.index", _anchor=alias), 303)
+
+
+@bp.post("/<alias>/untuned-use")
+def change_untuned_use(alias: str) -> BaseResponse:
+    """Say whether untuned presets may be chosen: 303 back, or 422 with the message on the page."""
+    form = UntunedUseForm()
+    if not form.validate_on_submit():
+        flash(f"Untuned presets must be one of {', '.join(UntunedUse)}; nothing was changed.")
+        return _page(status=422)
+    model = miner_models.change(alias, {"untuned_use": form.untuned_use.data})
+    flash(f"{model.name}: untuned presets {UntunedUse(model.untuned_use).replace('_', ' ')}.")
     return redirect(url_for("miner_models.index", _anchor=alias), 303)
 
 
@@ -128,7 +143,8 @@ def _card(
         ]
     )
     chosen = miner_models.consequence_of(current, counts)
-    return Card(model, *counts, rungs=rungs, chosen=chosen, form=form, costs=_costs(model))
+    untuned = UntunedUseForm(formdata=None, data={"untuned_use": model.untuned_use}).untuned_use
+    return Card(model, *counts, rungs=rungs, chosen=chosen, form=form, untuned=untuned, costs=_costs(model))
 
 
 def _costs(model: MinerModel) -> tuple[CostTile, ...]:

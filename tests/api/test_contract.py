@@ -289,6 +289,11 @@ def test_the_operators_own_times_win_until_they_are_cleared(client: FlaskClient,
     assert get(client, "/api/models/s19jpro")["settle_s"] == 45.5
 
 
+def test_the_use_of_untuned_presets_is_set_per_model(client: FlaskClient, farm: None) -> None:
+    assert client.patch("/api/models/s19jpro", json={"untuned_use": "always"}).get_json()["untuned_use"] == "always"
+    assert get(client, "/api/models/s19jpro")["untuned_use"] == "always"
+
+
 def test_miners(client: FlaskClient, farm: None) -> None:
     answer = client.get("/api/miners?limit=5")
     assert answer.headers["X-Total-Count"] == "12"

@@ -93,6 +93,7 @@ def test_the_margins_change_has_a_history(app: Flask, client: FlaskClient, token
         "/settings/safety-margin",
         "/settings/mode",
         "/models/s19jpro/max-preset",
+        "/models/s19jpro/untuned-use",
         "/miners/02:00:00:00:00:01/managed",
         "/miners/managed",
     ],
@@ -127,6 +128,18 @@ def test_a_max_preset_is_chosen_and_cleared(app: Flask, client: FlaskClient, far
         assert client.post("/models/s19jpro/max-preset", data=data).status_code == 303
         with app.app_context():
             assert miner_models.get("s19jpro").max_preset == stored
+
+
+def test_the_use_of_untuned_presets_is_chosen_on_the_models_page(
+    app: Flask, client: FlaskClient, farm: None, token: Token
+) -> None:
+    path = "/models/s19jpro/untuned-use"
+    assert client.post(path, data={"untuned_use": "never", "csrf_token": token()}).status_code == 303
+    refused = client.post(path, data={"untuned_use": "perhaps", "csrf_token": token()})
+    assert refused.status_code == 422
+    assert "Untuned presets must be one of never, when_needed, always" in refused.text
+    with app.app_context():
+        assert miner_models.get("s19jpro").untuned_use == "never"
 
 
 @pytest.mark.parametrize("wanted", ["9999", "disabled", "4200", "<b>"])
