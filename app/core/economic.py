@@ -7,6 +7,7 @@ target of the last minutes (`usable`). Limits, modes, ages and ramps are `plan`'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from app.core.types import Settings, Snapshot
 # A preset of more watts counts at least so much more hashrate, whatever its label says (TH/s per W; real ones: 0.02 to
 # 0.07): labels without TH, or with less TH for more watts, are not believed.
 LEAST_THS_PER_W = 0.001
+ROUNDING_W = 1e-6  # sums of thousands of watts differ by their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     settings = snapshot.settings
     fleet_max_w = sum(highest_w)
     wanted = settings.raise_window_readings
-    targets = recent_targets_w(snapshot, target_w)
+    targets = recent_targets_w(snapshot, target_w, wanted)
     least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * fleet_max_w)
     room_w = min(targets) - planned_w if len(targets) >= wanted else 0.0
     if len(targets) >= 2:
@@ -61,11 +63,28 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     return Usable(min(room_w, step_w), f"{surplus}, of it {min(room_w, step_w) / 1000.0:,.1f} kW may be used now")
 
 
-def recent_targets_w(snapshot: Snapshot, target_w: float) -> list[float]:
-    """Return the targets of the last readings by today's settings, the newest last (W)."""
-    before = snapshot.settings.raise_window_readings - 1
+def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list[float]:
+    """Return the targets of so many readings by today's settings, the newest last (W); fewer where fewer are known."""
+    before = readings - 1
     recent = snapshot.recent_available_kw[-before:] if before > 0 else ()
     return [*(power.target_w(kw, snapshot.settings) for kw in recent), target_w]
+
+
+def restart_room_w(snapshot: Snapshot, target_w: float, planned_w: float) -> float:
+    """Return the room for stopped miners that has been there all along (W): for `restart_room_lasts_s` (SPEC 6)."""
+    readings = readings_for_restart(snapshot.settings, snapshot.interval_s)
+    targets = recent_targets_w(snapshot, target_w, readings)
+    return max(0.0, min(targets) - planned_w) if len(targets) >= readings else 0.0
+
+
+def readings_for_restart(settings: Settings, interval_s: float) -> int:
+    """Return how many readings it takes until room has been seen for `restart_room_lasts_s`, at least two."""
+    return max(2, 1 + math.ceil(settings.restart_room_lasts_s / interval_s))
+
+
+def readings_needed(settings: Settings, interval_s: float) -> int:
+    """Return how many of the newest readings this policy looks at."""
+    return max(settings.raise_window_readings, readings_for_restart(settings, interval_s))
 
 
 def _lasted(targets: Sequence[float], level_w: float) -> int:
@@ -101,7 +120,7 @@ class Economic:
     ) -> tuple[list[Move], float]:
         """Return the moves that win most, and what they win over staying (TH/s x s)."""
         menus = [self._menu(candidate, down=down, up=up) for candidate in candidates]
-        budget_w = sum(candidate.power_w for candidate in candidates) + room_w
+        budget_w = sum(candidate.power_w for candidate in candidates) + room_w + ROUNDING_W
         picks = allocation.allocate([found.menu for found in menus], budget_w)
         moves, gain = [], 0.0
         for candidate, found, pick in zip(candidates, menus, picks, strict=True):
@@ -131,7 +150,7 @@ class Economic:
                 options.append((power_w, self._worth(candidate, step, ths)))
                 kept.append(step)
                 before_w = power_w
-        return _Choices(allocation.menu(options), tuple(kept), candidate.expected_ths * self._settings.horizon_s)
+        return _Choices(allocation.menu(options), tuple(kept), options[kept.index(None)][1])
 
     def _worth(self, candidate: Candidate, step: Step | None, ths: float) -> float:
         """Return what a choice hashes within the horizon (TH/s x s): a switch loses some of its own hashrate first.
@@ -168,9 +187,10 @@ def _ths(candidate: Candidate, step: Step | None) -> float:
 
 
 def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
-    """Return a miner's steps, ascending in power; None stands for staying where it is."""
+    """Return a miner's steps, ascending in power; None stands for staying. A stop that frees nothing is none."""
     lower = candidate.lower[::-1] if down else ()
-    stop = [candidate.stop] if down and candidate.stop is not None else []
+    lowest_w = lower[0].power_w if lower else candidate.power_w
+    stop = [candidate.stop] if down and candidate.stop is not None and candidate.stop.power_w < lowest_w else []
     return [*stop, *lower, None, *(candidate.higher if up else ())]
 
 

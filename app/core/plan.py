@@ -311,8 +311,7 @@ def _raise_economically(
     if not moves:
         _note_waiting(draft, startable, "its watts win more elsewhere, or wait for the ramp")
         return memory, wording.increased(draft, surplus_w, 0.0, raisable)
-    lasted = _has_lasted(memory.restart_room_since, snapshot, settings.restart_room_lasts_s)
-    room_w = memory.restart_room_w if lasted else 0.0
+    room_w = economic.restart_room_w(snapshot, draft.target_w, draft.planned_w)
     for move in moves:
         miner, need_w = move.candidate.miner, move.step.power_w * _room_factor(draft)
         if not eligible.stopped_by_us(miner):
@@ -323,7 +322,7 @@ def _raise_economically(
             room_w -= need_w
             draft.start(miner, move.reason)
     _note_waiting(draft, startable, "its watts win more elsewhere")
-    return _room_left(draft, memory), wording.with_moves(draft, usable.reason)
+    return memory, wording.with_moves(draft, usable.reason)
 
 
 def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMemory, str]:
@@ -332,7 +331,8 @@ def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMe
     due = settings.policy == ECONOMIC and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
     if draft.changes or not due:
         return memory, reason
-    room_w = min(economic.recent_targets_w(snapshot, draft.target_w)) - draft.planned_w
+    room_w = min(economic.recent_targets_w(snapshot, draft.target_w, settings.raise_window_readings))
+    room_w -= draft.planned_w
     room_w = min(room_w, max(0.0, room_w - settings.tolerance_w))  # the last of a surplus may be a meter's whim
     settled = [draft.stoppable(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
     moves = Economic(settings).exchange(settled, room_w)

@@ -52,16 +52,21 @@ def _after(decided: Stamp, since: Stamp) -> bool:
 
 
 def recent_available_kw(
-    session: Session | scoped_session[Any], plant: PlantView | None, settings: Settings, since: Stamp | None
+    session: Session | scoped_session[Any],
+    plant: PlantView | None,
+    settings: Settings,
+    since: Stamp | None,
+    *,
+    wanted: int,
 ) -> tuple[float, ...]:
-    """Return the available power of the readings before `plant`'s, oldest first, one per reading (its newest cycle's).
+    """Return the available power of the `wanted` readings before `plant`'s, oldest first (each's newest cycle's).
 
     Only those since the acting scheduler took over (`since`), and only back to the last gap longer than a reading is
     fresh: what the river did meanwhile nobody saw. None where the plant's newest answer was refused.
     """
     if plant is None or plant.newer_refused or since is None:
         return ()
-    cycle, reading, wanted = BalanceCycle, PlantReadingRow, settings.raise_window_readings - 1
+    cycle, reading = BalanceCycle, PlantReadingRow
     rows = session.execute(
         select(
             cycle.reading_id, cycle.available_kw, cycle.decided_at, cycle.decided_monotonic_s, cycle.decided_boot_id,

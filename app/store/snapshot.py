@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row, String, case, cast, func, select
 from sqlalchemy.orm import Session, scoped_session
 
+from app.core import economic, learning, presence, switching
 from app.core import ladder as ladders
-from app.core import learning, presence, switching
 from app.core.presence import Presence
 from app.core.types import (
     ChangeKind,
@@ -106,7 +106,9 @@ def load(now: Stamp, *, interval_s: float, term_id: int | None = None) -> Snapsh
             other_firmware_count=_other_firmware_count(session),
             raised_last_min_w=_raised_last_min_w(session, now),
             interval_s=interval_s,
-            recent_available_kw=cycles.recent_available_kw(session, plant, settings, began),
+            recent_available_kw=cycles.recent_available_kw(
+                session, plant, settings, began, wanted=economic.readings_needed(settings, interval_s) - 1
+            ),
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core import following
+from app.core.economic import readings_needed
 from app.core.limits import LimitFacts, violation
 from app.core.plan import plan
 from app.core.types import (
@@ -31,6 +32,8 @@ from tests.core.builders import miner as build_view
 from tests.core.builders import settings
 from tests.core.hard_limits import broken_limits
 from tests.core.model_miner import ModelMiner
+
+INTERVAL_S = 15.0
 
 
 @dataclass
@@ -175,7 +178,7 @@ class ModelProgram:
             if reading_id != reading.reading_id:
                 found.append(available_kw)
             later = at
-        return tuple(reversed(found[: self.settings.raise_window_readings - 1]))
+        return tuple(reversed(found[: readings_needed(self.settings, INTERVAL_S) - 1]))
 
     def view(self, id_: int, now: Stamp, *, failed: bool = False) -> MinerView:
         machine, known = self.miners[id_], self.known[id_]

@@ -84,9 +84,10 @@ def test_the_available_power_of_former_readings_comes_once_per_reading_oldest_fi
     assert window(0, term_id) == ()
     for number in range(15):
         cycle_on(15 * number, 100.0 + number, cycles_of_it=1 + number % 2)
-        assert len(window(15 * number + 5, term_id)) == min(number, 11)  # without this reading's own
-    assert window(15 * 14 + 5, term_id) == tuple(100.0 + number for number in range(3, 14))
+        assert len(window(15 * number + 5, term_id)) == min(number, 12)  # without this reading's own
+    assert window(15 * 14 + 5, term_id) == tuple(100.0 + number for number in range(2, 14))
     farm.put_setting("raise_window_readings", 3)
+    farm.put_setting("restart_room_lasts_s", 30)
     assert window(15 * 14 + 5, term_id) == (112.0, 113.0)
     assert window(15 * 14 + 5, None) == ()
 
