@@ -21,13 +21,12 @@ from app.core.types import MinerState, MinerView, Mode, PlantView, Settings, Sna
 from benchmarks.balancing import traces
 from benchmarks.balancing.farm import Farm, Result, World
 from benchmarks.balancing.fleet import LADDERS, fleet
+from benchmarks.balancing.naive import plan_naively
 
 POLICIES = {
     "stepwise": Settings(mode=Mode.ARMED, policy="stepwise"),
     "economic": Settings(mode=Mode.ARMED, policy="economic"),
-    # The same allocation, from scratch each cycle, as if a switch cost nothing.
-    "naive": Settings(mode=Mode.ARMED, policy="economic", raise_window_readings=3, raise_below_percent=0.0,
-                      raise_step_percent=100.0, reoptimise_s=0, reoptimise_gain_percent=0.0),
+    "naive": Settings(mode=Mode.ARMED, policy="naive", surplus_lasts_s=15),
 }  # fmt: skip
 DOUBLE = Physics(restart_s=80.0, ramp_s=120.0)
 WORLDS = {
@@ -46,10 +45,8 @@ HEAD = ("| miners | trace | policy | % of bound | (off anywhere) | overload kWh 
 
 def run(job: tuple[int, int, str, str, str]) -> tuple[tuple[int, int, str, str, str], Result]:
     size, seed, trace, policy, physics = job
-    farm = Farm(fleet(size, seed), traces.all_of(seed)[trace], POLICIES[policy], WORLDS[physics], seed)
-    if policy == "naive":
-        farm.miners = [replace(m, view=replace(m.view, switch_loss_s=0.0)) for m in farm.miners]
-    result = farm.run()
+    farm = Farm(fleet(size, seed), traces.of(trace, seed), POLICIES[policy], WORLDS[physics], seed)
+    result = farm.run(plan_naively if policy == "naive" else plan)
     result.reasons.clear()
     return job, result
 
@@ -115,7 +112,7 @@ def main() -> int:
     cli.add_argument("--miners", type=int, nargs="*", default=[50, 300])
     cli.add_argument("--seed", type=int, default=7)
     cli.add_argument("--policies", nargs="*", default=list(POLICIES))
-    cli.add_argument("--traces", nargs="*", default=list(traces.all_of(0)))
+    cli.add_argument("--traces", nargs="*", default=traces.USUAL)
     cli.add_argument("--physics", nargs="*", default=[""])
     cli.add_argument("--processes", type=int, default=2)
     for part in ("static", "decide"):
