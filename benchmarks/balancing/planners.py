@@ -1,8 +1,8 @@
-"""The naive policy of the comparison: the optimal allocation, solved anew in each cycle as if a switch cost nothing.
+"""Whom the policies are compared with: a naive planner, and one that cuts perfectly. Modes, ages and limits: `plan`'s.
 
-It keeps the rules that any policy keeps (SPEC 6): it acts when the farm is more than the tolerance off its target, only
-cuts when above and only raises when below, and raises once the surplus has lasted 30 s. It takes the segments of the
-ladders' hulls by their hashrate per watt and fills the rest of the budget by the best upgrades that still fit.
+The naive one takes the optimal allocation, solved anew in each cycle as if a switch cost nothing. It keeps the rules
+that any policy keeps (SPEC 6): it acts when the farm is more than the tolerance off its target, only cuts when above
+and only raises when below, and raises once the surplus has lasted.
 """
 
 from __future__ import annotations
@@ -76,18 +76,53 @@ def _filled(menus: Sequence[Menu], picks: list[int], among: Sequence[int], left_
         picks[best[1]] = best[2]
 
 
-policies.POLICIES["naive"] = Naive()  # of the bench only: the setting knows no such choice
+class Direct:
+    """Cuts exactly what is needed, the largest first: the fewest commands."""
+
+    def reduce(self, candidates: Sequence[Candidate], need_w: float) -> list[Move]:
+        return policies.cut_directly(candidates, need_w)
+
+    def increase(self, candidates: Sequence[Candidate], room_w: float, tolerance_w: float) -> list[Move]:
+        return []
+
+
+# Of the bench only: the setting `policy` knows no such choices.
+policies.POLICIES.update(naive=Naive(), direct=Direct())
 
 
 def plan_naively(snapshot: Snapshot) -> Plan:
     """Plan with the policy `naive`; where `plan` would cut directly (an emergency), take the optimal allocation too."""
     decided = planning.plan(snapshot)
-    plant = snapshot.plant
-    if plant is None or not decided.emergency or any(c.kind is not ChangeKind.PRESET for c in decided.changes):
+    if not decided.emergency or not _only_presets(decided):
         return decided
-    settings = replace(snapshot.settings, farm_limit_kw=decided.target_w / 1000.0)
-    calm = replace(snapshot, plant=replace(plant, generation_kw=1e9), settings=settings)
-    optimal = planning.plan(calm)
+    optimal = planning.plan(_calm(snapshot, decided.target_w, "naive"))
     if optimal.planned_w > decided.target_w + snapshot.settings.tolerance_w:
         return decided
     return replace(decided, changes=optimal.changes, planned_w=optimal.planned_w)
+
+
+def plan_perfectly(snapshot: Snapshot) -> Plan:
+    """Plan as set, but where that cuts, send exactly the needed cuts, the largest first.
+
+    With true beliefs and commands that succeed this is what the reaction time leaves unavoidable: who reads no earlier
+    and sends no faster cannot be below the target sooner.
+    """
+    decided = planning.plan(snapshot)
+    if not decided.changes or not _only_presets(decided) or any(c.delta_w >= 0 for c in decided.changes):
+        return decided
+    # `plan` has a policy stop within the tolerance of its target: this one is to reach it.
+    target_w = decided.target_w - snapshot.settings.tolerance_w
+    direct = planning.plan(_calm(snapshot, target_w, "direct"))
+    return replace(decided, changes=direct.changes, planned_w=direct.planned_w)
+
+
+def _only_presets(decided: Plan) -> bool:
+    return all(change.kind is ChangeKind.PRESET for change in decided.changes)
+
+
+def _calm(snapshot: Snapshot, target_w: float, policy: str) -> Snapshot:
+    """Return the picture with the same target, but no emergency about it."""
+    plant = snapshot.plant
+    assert plant is not None
+    settings = replace(snapshot.settings, policy=policy, farm_limit_kw=target_w / 1000.0)
+    return replace(snapshot, plant=replace(plant, generation_kw=1e9), settings=settings)
