@@ -194,6 +194,7 @@ class FarmModel:
             self._views[place] = self._measured(place, self._hardware.poll(place))
         self._memory = CycleMemory()
         self._recent: deque[float] = deque(maxlen=200)
+        self._read_s = -math.inf
         self._raised: deque[tuple[float, float]] = deque()
         self._run = Run(begins_s)
 
@@ -255,6 +256,9 @@ class FarmModel:
     def _cycle(self, at_s: float, reading: Reading, *, is_new: bool) -> None:
         """Cut until it holds, as `app.jobs.balancer` does, then raise what still fits under the target."""
         self._poll(at_s)
+        if is_new and reading.at_s - self._read_s > self._settings.stale_after_s:
+            self._recent.clear()  # what the river did meanwhile nobody saw
+        self._read_s = reading.at_s
         picture = self._snapshot(at_s, reading, is_new=is_new)
         first = decided = self._solver(picture)
         self._memory = first.memory

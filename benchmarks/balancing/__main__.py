@@ -177,7 +177,9 @@ def main() -> int:
     elif args.week:
         table([Job(100, seed, "week", tuple(args.policies), foresight=False)], args.processes)
     elif args.prove:
-        table([Job(prove.MINERS, seed, trace, prove.PROVING, foresight=False) for trace in traces.USUAL], args.processes)
+        table(
+            [Job(prove.MINERS, seed, trace, prove.PROVING, foresight=False) for trace in traces.USUAL], args.processes
+        )
     else:
         table([Job(size, seed, trace, tuple(args.policies), world) for size in args.miners
                for world in args.worlds for trace in args.traces], args.processes)  # fmt: skip

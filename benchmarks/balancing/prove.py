@@ -5,8 +5,6 @@ For orientation the rows of its prototype and of its bound stand beside our econ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 MINERS = 300  # the given farm: of another size the tolerance of 500 W weighs differently
 # Share of the clairvoyant bound in % / preset changes per miner-day, as the issue gives them.
 GIVEN = {
