@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from app.core import power
+from app.core import following, power
 from app.core.farm_hardware import STOPPED, Hardware, OperatingPoint, Physics, Polled
 from app.core.plan import plan
 from app.core.types import (
@@ -24,6 +24,7 @@ from app.core.types import (
     CycleMemory,
     MinerState,
     MinerView,
+    Origin,
     Outcome,
     Plan,
     PlantView,
@@ -35,8 +36,9 @@ from app.core.types import (
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_UP_S = 1e6  # the program has been up for long when the model begins
-UNCHANGED_AFTER_S, NOT_APPLIED_AFTER_S = 45.0, 300.0
-LOOKS = 4  # at the farm in one cycle, while commands fail
+LOOKS = 6  # at the farm in one cycle, while cuts fail
+ROUNDING_W = 1.0
+FORGOTTEN_AFTER_S = 120.0  # a change read back so long ago means nothing to the rules any more
 KWH_WS = 3.6e6
 SECONDS_PER_HOUR = 3600.0
 
@@ -52,11 +54,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """How commands go out: the first arrives after `latency_s`, then `per_s` of them each second; a share fails."""
+    """How commands go out: the first arrives after `latency_s`, then `per_s` of them each second; a share `fails`.
+
+    What cannot leave within `window_s` of its cycle is not sent: the next cycle plans anew.
+    """
 
     latency_s: float = 1.0
     per_s: float = 50.0
     fails: float = 0.0
+    window_s: float = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,7 @@ class ModelMiner:
 
 @dataclass(frozen=True, slots=True)
 class ModelCycle:
-    """One cycle of the model. `accounted_w` before it, `planned_w` after its changes; `failed` of them did not get
-    through; `sent` did.
-    """
+    """One cycle of the model. `accounted_w` before it, `planned_w` after the changes that were accepted (`sent`)."""
 
     at_s: float
     available_kw: float
@@ -184,10 +188,13 @@ class FarmModel:
             begins_s,
         )
         self._watched: dict[int, tuple[ChangeView, float]] = {}  # by place, with the second of the change's row
+        self._superseded: dict[int, deque[tuple[ChangeView, float]]] = {}  # the changes before it, newest first
+        self._never_left: set[int] = set()  # whose newest change was not sent for lack of time
         for place in range(len(miners)):
             self._views[place] = self._measured(place, self._hardware.poll(place))
         self._memory = CycleMemory()
         self._recent: deque[float] = deque(maxlen=200)
+        self._read_s = -math.inf
         self._raised: deque[tuple[float, float]] = deque()
         self._run = Run(begins_s)
 
@@ -247,30 +254,35 @@ class FarmModel:
     # --- the program ---
 
     def _cycle(self, at_s: float, reading: Reading, *, is_new: bool) -> None:
+        """Cut until it holds, as `app.jobs.balancer` does, then raise what still fits under the target."""
         self._poll(at_s)
+        if is_new and reading.at_s - self._read_s > self._settings.stale_after_s:
+            self._recent.clear()  # what the river did meanwhile nobody saw
+        self._read_s = reading.at_s
         picture = self._snapshot(at_s, reading, is_new=is_new)
         first = decided = self._solver(picture)
         self._memory = first.memory
         if is_new:
             self._recent.append(first.available_kw)
-        tried = failed = 0
-        for look in range(LOOKS):
-            if look > 0:
-                decided = self._solver(picture)
-            missed: set[int] = set()
-            for change in decided.changes:
-                if not self._send(change, at_s, tried):
-                    missed.add(change.miner_id)
-                tried += 1
-            failed += len(missed)
-            if not missed:
+        round_ = _Round(at_s, self._commands)
+        for _look in range(LOOKS):
+            missed = {
+                change.miner_id for change in _sendable(decided) if _is_cut(change) and not self._send(change, round_)
+            }
+            if not missed or round_.late:
                 break
             views = [replace(view, failed_this_cycle=True) if view.id in missed else view for view in self._views]
             picture = replace(picture, miners=tuple(views), memory=self._memory, cuts_only=True)
+            decided = self._solver(picture)
+        room_w = first.target_w - first.current_w - round_.moved_w + ROUNDING_W
+        for change in _sendable(first):
+            if not _is_cut(change) and change.delta_w <= room_w and not round_.late:
+                room_w -= max(0.0, change.delta_w)
+                self._send(change, round_)
         self._run.cycles.append(
             ModelCycle(
-                at_s, first.available_kw, first.target_w, first.current_w, first.planned_w, first.emergency,
-                tried - failed, failed, first.reason,
+                at_s, first.available_kw, first.target_w, first.current_w, first.current_w + round_.moved_w,
+                first.emergency, round_.sent, round_.failed, first.reason,
             )
         )  # fmt: skip
 
@@ -299,42 +311,55 @@ class FarmModel:
             recent_available_kw=tuple(self._recent),
         )
 
-    def _send(self, change: PresetChange, at_s: float, before: int) -> bool:
-        """Send one command, `before` others of this cycle; return whether it was accepted."""
+    def _send(self, change: PresetChange, round_: _Round) -> bool:
+        """Send one command; return whether the miner accepted it."""
         place = self._place[change.miner_id]
-        refused = self._commands.fails > 0 and self._dice.random() < self._commands.fails
-        view = self._views[place]
+        left = not round_.late
+        accepted = left and not (self._commands.fails > 0 and self._dice.random() < self._commands.fails)
+        view, last = self._views[place], self._views[place].last_change
         known = ChangeView(
             kind=change.kind, old_preset=change.old_preset, new_preset=change.new_preset,
             old_power_w=change.old_power_w, new_power_w=change.new_power_w,
-            outcome=Outcome.FAILED if refused else Outcome.SENT, age_s=0.0, effective=not refused,
-            finished_age_s=0.0 if refused else None,
+            outcome=Outcome.SENT if accepted else Outcome.FAILED, age_s=0.0, effective=accepted,
+            attempt=following.attempt(change, last, last_left=place not in self._never_left),
+            finished_age_s=None if accepted else 0.0,
         )  # fmt: skip
-        last = view.last_change
-        if last is not None and (last.kind, last.new_preset) == (known.kind, known.new_preset):
-            known = replace(known, attempt=1 if last.outcome is Outcome.CONFIRMED else last.attempt + 1)
-        self._watched[place] = (known, at_s)
+        self._note(place, known, round_.at_s, left=left)
         view = replace(view, last_change=known, cooldown_left_s=float(self._settings.cooldown_s))
-        if not refused:
+        if accepted:
             view = replace(view, stopped_by_us=change.kind is ChangeKind.STOP)
             if change.delta_w > 0:
-                self._raised.append((at_s, change.delta_w))
+                self._raised.append((round_.at_s, change.delta_w))
             if not self._miners[place].deaf:
-                arrives_s = at_s + self._commands.latency_s + before / self._commands.per_s
-                self._hardware.command(place, self._point(place, change.new_preset), arrives_s)
+                self._hardware.command(place, self._point(place, change.new_preset), round_.arrives_s)
         self._views[place] = view
-        return not refused
+        round_.note(change, accepted=accepted, left=left)
+        return accepted
+
+    def _note(self, place: int, known: ChangeView, at_s: float, *, left: bool) -> None:
+        """Let the miner's newest change take the place of the one before."""
+        before = self._watched.get(place)
+        if before is not None and before[0].outcome.on_its_way:
+            superseded = replace(before[0], outcome=Outcome.SUPERSEDED)
+            self._superseded.setdefault(place, deque(maxlen=following.CUTS_LOOKED_AT)).appendleft(
+                (superseded, before[1])
+            )
+        elif place in self._superseded:
+            del self._superseded[place]
+        self._watched[place] = (known, at_s)
+        (self._never_left.discard if left else self._never_left.add)(place)
 
     def _poll(self, at_s: float) -> None:
         """What the poller and the rows of the changes show: states, read-back, ages; only where something moves."""
         for place, (before, sent_s) in list(self._watched.items()):
             age_s = at_s - sent_s
             polled = self._hardware.poll(place)
-            known = self._read_back(replace(before, age_s=age_s), polled)
+            known = self._read_back(place, replace(before, age_s=age_s), polled, at_s)
             self._watched[place] = (known, sent_s)
-            done = known.finished_age_s is not None and known.finished_age_s > 120 and age_s > 900 and polled.steady
-            if done:
+            forgotten = polled.steady and _is_forgotten(known)
+            if forgotten:
                 del self._watched[place]
+                self._superseded.pop(place, None)
             view = self._measured(place, polled)
             preset = polled.preset or view.saved_preset
             self._views[place] = replace(
@@ -342,7 +367,7 @@ class FarmModel:
                 state=polled.state,
                 running_preset=preset,
                 saved_preset=preset,
-                last_change=None if done else known,
+                last_change=None if forgotten else known,
                 stopped_by_us=polled.preset is None,
                 cooldown_left_s=max(0.0, self._settings.cooldown_s - age_s),
             )
@@ -357,12 +382,56 @@ class FarmModel:
             measured_hashrate_ths=polled.hashrate_ths,
         )
 
-    def _read_back(self, known: ChangeView, polled: Polled) -> ChangeView:
+    def _read_back(self, place: int, known: ChangeView, polled: Polled, at_s: float) -> ChangeView:
         if known.finished_age_s is not None:
             return replace(known, finished_age_s=known.finished_age_s + self._interval_s)
         if polled.preset == known.new_preset:
             booting = polled.state is MinerState.RESTARTING
             return known if booting else replace(known, outcome=Outcome.CONFIRMED, finished_age_s=0.0)
-        if known.age_s >= NOT_APPLIED_AFTER_S:
+        if known.age_s >= following.NOT_APPLIED_AFTER_S:
             return replace(known, outcome=Outcome.NOT_APPLIED, finished_age_s=0.0)
-        return replace(known, polled_unchanged=known.age_s >= UNCHANGED_AFTER_S)
+        earlier = [replace(change, age_s=at_s - sent_s) for change, sent_s in self._superseded.get(place, ())]
+        return replace(known, polled_unchanged=following.had_its_time(known, earlier, polled.preset))
+
+
+def _is_forgotten(change: ChangeView) -> bool:
+    """Whether a change no longer matters to any rule: read back, or in vain too long ago to count as an attempt."""
+    if change.outcome is Outcome.CONFIRMED:
+        return (change.finished_age_s or 0.0) > FORGOTTEN_AFTER_S
+    return change.finished_age_s is not None and change.age_s > following.RETRY_WINDOW_S
+
+
+def _sendable(plan_: Plan) -> list[PresetChange]:
+    return [change for change in plan_.changes if plan_.send or change.origin is Origin.OPERATOR]
+
+
+def _is_cut(change: PresetChange) -> bool:
+    return change.kind is ChangeKind.STOP or (change.kind is ChangeKind.PRESET and change.delta_w < 0)
+
+
+@dataclass(slots=True)
+class _Round:
+    """The commands of one cycle, one after the other. `moved_w`: what the accepted ones move the accounted power by."""
+
+    at_s: float
+    commands: Commands
+    sent: int = 0
+    failed: int = 0
+    moved_w: float = 0.0
+    _left: int = 0
+
+    @property
+    def arrives_s(self) -> float:
+        """When the next command arrives."""
+        return self.at_s + self.commands.latency_s + self._left / self.commands.per_s
+
+    @property
+    def late(self) -> bool:
+        """Whether there is no time left for the next one."""
+        return self._left / self.commands.per_s > self.commands.window_s
+
+    def note(self, change: PresetChange, *, accepted: bool, left: bool) -> None:
+        self._left += left
+        self.sent += accepted
+        self.failed += not accepted
+        self.moved_w += change.delta_w if accepted else 0.0

@@ -1,7 +1,8 @@
-"""Print one table: policies, traces, their share of the bound, overload, switches, decision time.
+"""Print how well the farm is balanced: policies, traces, their share of the bound, overload, switches, decision time.
 
-`python -m benchmarks.balancing --miners 300 1000 --seed 7`. Further parts: `--static` (against the exact optimum),
-`--decide` (decision time up to 20,000 miners), `--wrong` (wrong beliefs, failing commands, deaf miners).
+`python -m benchmarks.balancing --miners 50 300 1000 --seed 7`. Further parts: `--prove` (the issue's known rows beside
+ours), `--wrong` (wrong beliefs, failing commands, deaf miners, other physics), `--static` (against the exact optimum),
+`--decide` (decision time up to 20,000 miners), `--large` (5,000 and 20,000 miners through one drop), `--week`.
 """
 
 from __future__ import annotations
@@ -11,57 +12,104 @@ import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+import numpy as np
 
 from app.core.farm_hardware import Physics
 from app.core.farm_model import Commands
 from app.core.plan import plan
-from app.core.types import MinerState, MinerView, Mode, PlantView, Settings, Snapshot, Stamp
-from benchmarks.balancing import traces
-from benchmarks.balancing.farm import Farm, Result, World
+from app.core.types import Mode, PlantView, Settings, Snapshot, Stamp
+from benchmarks.balancing import prove, traces
+from benchmarks.balancing.farm import Bench, Result, World, miner_view
 from benchmarks.balancing.fleet import LADDERS, fleet
+from benchmarks.balancing.planners import plan_naively
 
-POLICIES = {
+SETTINGS = {
     "stepwise": Settings(mode=Mode.ARMED, policy="stepwise"),
     "economic": Settings(mode=Mode.ARMED, policy="economic"),
-    # The same allocation, from scratch each cycle, as if a switch cost nothing.
-    "naive": Settings(mode=Mode.ARMED, policy="economic", raise_window_readings=3, raise_below_percent=0.0,
-                      raise_step_percent=100.0, reoptimise_s=0, reoptimise_gain_percent=0.0),
-}  # fmt: skip
+    "naive": Settings(mode=Mode.ARMED, policy="naive", surplus_lasts_s=15),
+}
 DOUBLE = Physics(restart_s=80.0, ramp_s=120.0)
 WORLDS = {
     "": World(),
     "15 + 20 s": World(Physics(restart_s=15.0, ramp_s=20.0)),
     "no restart": World(Physics(restart_s=0.0, ramp_s=1.0, idle=1.0)),
-    "wrong": World(DOUBLE, Commands(fails=0.05), belief=0.1, deaf=0.05),
-    "wrong factors": World(belief=0.1),
+    "reading 10 s old": World(reading_age_s=10.0),
+    "10 commands/s": World(commands=Commands(per_s=10.0)),
+    "factors off by 10 %": World(belief=0.1),
     "5 % fail": World(commands=Commands(fails=0.05)),
     "5 % deaf": World(deaf=0.05),
-    "double settle": World(DOUBLE),
+    "double settle time": World(DOUBLE),
+    "all of these": World(DOUBLE, Commands(fails=0.05), belief=0.1, deaf=0.05),
 }
-HEAD = ("| miners | trace | policy | % of bound | (off anywhere) | overload kWh | unavoidable | above available | "
-        "reached s | changes/miner-day | decision ms |\n" + "| --- " * 11 + "|")  # fmt: skip
+WRONG = [name for name in WORLDS if name]
+HEAD = ("| miners | trace | policy | % of bound | (may stop any) | overload kWh | unavoidable | ratio | "
+        "above target s | changes/miner-day | decision ms |\n" + "| --- " * 11 + "|")  # fmt: skip
 
 
-def run(job: tuple[int, int, str, str, str]) -> tuple[tuple[int, int, str, str, str], Result]:
-    size, seed, trace, policy, physics = job
-    farm = Farm(fleet(size, seed), traces.all_of(seed)[trace], POLICIES[policy], WORLDS[physics], seed)
-    if policy == "naive":
-        farm.miners = [replace(m, view=replace(m.view, switch_loss_s=0.0)) for m in farm.miners]
-    result = farm.run()
-    result.reasons.clear()
-    return job, result
+@dataclass(frozen=True)
+class Job:
+    """One trace in one world, under some policies."""
+
+    size: int
+    seed: int
+    trace: str
+    policies: tuple[str, ...]
+    world: str = ""
+    shortened_s: int | None = None
+    foresight: bool = True
 
 
-def table(jobs: list[tuple[int, int, str, str, str]], processes: int) -> None:
+@dataclass(frozen=True)
+class Row:
+    job: Job
+    results: dict[str, Result]
+    unavoidable_kwh: float
+    foresight: float | None
+
+
+def run(job: Job) -> Row:
+    trace = traces.of(job.trace, job.seed)
+    if job.shortened_s is not None:  # around the drop
+        trace = trace[len(trace) // 3 - job.shortened_s // 3 :][: job.shortened_s]
+    bench = Bench(fleet(job.size, job.seed), trace, WORLDS[job.world])
+    results = {
+        name: bench.run(SETTINGS[name], job.seed, plan_naively if name == "naive" else plan) for name in job.policies
+    }
+    unavoidable_kwh = bench.unavoidable_kwh(SETTINGS["economic"], job.seed) if "economic" in job.policies else np.nan
+    return Row(job, results, unavoidable_kwh, bench.foresight() if job.foresight else None)
+
+
+def table(jobs: list[Job], processes: int) -> None:
+    """Print a line per job and policy; below, the issue's rows beside those that they can be compared with."""
     print(HEAD)
+    compared: list[str | None] = []
     with ProcessPoolExecutor(processes) as pool:
-        for (size, _, trace, policy, physics), r in pool.map(run, jobs):
-            name = f"{trace} ({physics})" if physics else trace
-            print(f"| {size} | {name} | {policy} | {r.share:.2f} | {r.share_off:.2f} | {r.overload_kwh:.2f} | "
-                  f"{r.unavoidable_kwh:.2f} | {r.over_available_kwh:.2f} | {r.reached_s} | {r.changes:.1f} | "
-                  f"{r.decision_ms:.1f} |", flush=True)  # fmt: skip
+        for row in pool.map(run, jobs):
+            job = row.job
+            name = f"{job.trace} ({job.world})" if job.world else job.trace
+            like_given = job.size == prove.MINERS and not job.world and job.shortened_s is None
+            if row.foresight is not None:
+                compared += [prove.report_foresight(job.trace, row.foresight)] if like_given else []
+                print(f"| {job.size} | {name} | foresight, at most | {row.foresight:.2f} |" + " |" * 7)
+            for policy, r in row.results.items():
+                compared += [prove.report(policy, job.trace, r.share, r.changes)] if like_given else []
+                unavoidable, ratio = _against(r.overload_kwh, row.unavoidable_kwh)
+                print(f"| {job.size} | {name} | {policy} | {r.share:.2f} | {r.share_off:.2f} | {r.overload_kwh:.2f} | "
+                      f"{unavoidable} | {ratio} | {r.longest_s} | {r.changes:.1f} | {r.decision_ms:.1f} |",
+                      flush=True)  # fmt: skip
+    lines = sorted(line for line in compared if line is not None)
+    if lines:
+        print("\n| policy | trace | the issue | here | points | switches | within |\n" + "| --- " * 7 + "|")
+        print("\n".join(lines), flush=True)
+
+
+def _against(overload_kwh: float, unavoidable_kwh: float) -> tuple[str, str]:
+    if np.isnan(unavoidable_kwh):
+        return "", ""
+    return f"{unavoidable_kwh:.2f}", f"{overload_kwh / unavoidable_kwh:.2f}" if unavoidable_kwh >= 0.05 else "-"
 
 
 def decide(sizes: list[int], repeats: int = 5) -> None:
@@ -69,18 +117,12 @@ def decide(sizes: list[int], repeats: int = 5) -> None:
     print("| miners | cut ms | raise ms | exchange ms |\n| --- | --- | --- | --- |")
     for size in sizes:
         farm = fleet(size, 11)
-        views = [
-            MinerView(
-                id=i, mac=f"{i:012x}", ladder=LADDERS[alias], model_alias=alias, managed=True,
-                max_preset=LADDERS[alias].presets[-1].name, max_preset_w=LADDERS[alias].presets[-1].firmware_power_w,
-                state=MinerState.MINING, running_preset=LADDERS[alias].presets[5 + i % 6].name,
-                power_factor=round(200 * float(farm.power[i])) / 200,
-                hashrate_factor=round(200 * float(farm.hashrate[i])) / 200,
-            )
-            for i, alias in enumerate(farm.aliases)
-        ]  # fmt: skip
+        views = []
+        for i, alias in enumerate(farm.aliases):
+            view = miner_view(alias, i, round(200 * farm.power[i]) / 200, round(200 * farm.hashrate[i]) / 200)
+            views.append(replace(view, running_preset=LADDERS[alias].presets[5 + i % 6].name))
         now = datetime(2026, 1, 1, tzinfo=UTC)
-        base = Snapshot(Stamp(now, 1e6, "bench"), POLICIES["economic"], tuple(views), None, uptime_s=1e6,
+        base = Snapshot(Stamp(now, 1e6, "bench"), SETTINGS["economic"], tuple(views), None, uptime_s=1e6,
                         fresh_since_start=True, polled_since_start=True)  # fmt: skip
         used_kw = plan(replace(base, plant=PlantView(1, now, 1e9, 0.0, 0.0))).current_w / 900.0
         row = []
@@ -114,21 +156,33 @@ def main() -> int:
     cli = argparse.ArgumentParser(description="how well the farm is balanced")
     cli.add_argument("--miners", type=int, nargs="*", default=[50, 300])
     cli.add_argument("--seed", type=int, default=7)
-    cli.add_argument("--policies", nargs="*", default=list(POLICIES))
-    cli.add_argument("--traces", nargs="*", default=list(traces.all_of(0)))
-    cli.add_argument("--physics", nargs="*", default=[""])
+    cli.add_argument("--policies", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
+    cli.add_argument("--traces", nargs="*", default=traces.USUAL, choices=list(traces.TRACES))
+    cli.add_argument("--worlds", nargs="*", default=[""], choices=list(WORLDS))
     cli.add_argument("--processes", type=int, default=2)
-    for part in ("static", "decide"):
+    for part in ("prove", "wrong", "static", "decide", "large", "week"):
         cli.add_argument(f"--{part}", action="store_true")
     args = cli.parse_args()
+    seed = args.seed
     if args.static:
         static()
     elif args.decide:
         decide([300, 1000, 3000, 5000, 20_000])
+    elif args.wrong:
+        table([Job(300, seed, "drop 30 %", ("economic",), world, foresight=False) for world in WRONG], args.processes)
+    elif args.large:
+        sizes = (1000, 5000, 20_000)
+        table([Job(size, seed, "drop 30 %", ("economic",), shortened_s=1500, foresight=False) for size in sizes],
+              args.processes)  # fmt: skip
+    elif args.week:
+        table([Job(100, seed, "week", tuple(args.policies), foresight=False)], args.processes)
+    elif args.prove:
+        table(
+            [Job(prove.MINERS, seed, trace, prove.PROVING, foresight=False) for trace in traces.USUAL], args.processes
+        )
     else:
-        jobs = [(size, args.seed, trace, policy, physics) for size in args.miners for physics in args.physics
-                for trace in args.traces for policy in args.policies]  # fmt: skip
-        table(jobs, args.processes)
+        table([Job(size, seed, trace, tuple(args.policies), world) for size in args.miners
+               for world in args.worlds for trace in args.traces], args.processes)  # fmt: skip
     return 0
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from app.core.farm_hardware import Physics
-from app.core.farm_model import Commands, FarmModel, ModelMiner, Reading, Run
+from app.core.farm_model import Commands, FarmModel, Learner, ModelMiner, Reading, Run
 from app.core.plan import plan
 from app.core.types import MinerState, MinerView, Plan, Settings, Snapshot
-from benchmarks.balancing.fleet import LADDERS, Clairvoyant, Fleet
+from benchmarks.balancing.bounds import Clairvoyant, foresight_ths
+from benchmarks.balancing.fleet import LADDERS, Fleet
+from benchmarks.balancing.planners import plan_perfectly
 
 WARM_S = 900  # at the trace's first value, before anything counts
+KWH_WS = 3.6e6
+LONG_S = 6 * 3600  # traces beyond this are bounded in steps of a minute
 
 
 @dataclass(frozen=True)
@@ -30,65 +34,87 @@ class World:
     deaf: float = 0.0
     belief: float = 0.0
 
+    def known(self) -> World:
+        """Return this world without false beliefs, failing commands and deaf miners."""
+        return replace(self, belief=0.0, deaf=0.0, commands=replace(self.commands, fails=0.0))
 
-@dataclass
+
+@dataclass(frozen=True)
 class Result:
-    """Of one run, after the warm-up. `reached_s`: from the first second above the target to the target."""
+    """Of one run, after the warm-up. `share`: of the clairvoyant bound; `share_off`: of the one that may stop miners at
+    any time (%). `longest_s`: the longest time above the target. `changes`: per miner-day. `decision_ms`: the median of
+    cycles with changes.
+    """
 
-    share: float  # of the clairvoyant bound
+    share: float
+    share_off: float
     overload_kwh: float
-    unavoidable_kwh: float
-    reached_s: float
-    changes: float  # per miner-day
-    decision_ms: float  # the median of cycles with changes
-    share_off: float = 0.0  # of the bound that may switch off miners at any time
-    over_available_kwh: float = 0.0
-    reasons: list[str] = field(default_factory=list)
+    over_available_kwh: float
+    longest_s: int
+    changes: float
+    decision_ms: float
 
 
-class Farm:
-    """One fleet under one policy and trace. `trace`: target as a share of the fleet's maximum, each second."""
+class Bench:
+    """One fleet in one world on one trace: the target as a share of the fleet's maximum, each second."""
 
     def __init__(
-        self, fleet: Fleet, trace: np.ndarray, settings: Settings, world: World | None = None, seed: int = 1
+        self, fleet: Fleet, trace: np.ndarray, world: World | None = None, margin_percent: float = 10.0
     ) -> None:
-        self.fleet, self.settings, self.world = fleet, settings, world or World()
+        self.fleet, self.world = fleet, world or World()
         self.budget_w = trace * fleet.max_w
-        self.margin = 1.0 - settings.safety_margin_percent / 100.0
-        self.random = np.random.default_rng(seed)
-        self.miners = self._miners()
-        self._took_ms: list[float] = []
+        self.margin = 1.0 - margin_percent / 100.0
+        # SPEC 6: miners are stopped only where even the lowest presets exceed what is available, not the target.
+        floor_w = fleet.floor_w
+        lowest_w = np.maximum(self.budget_w, floor_w)
+        self.allowed_w = np.where(floor_w <= self.budget_w / self.margin, lowest_w, self.budget_w)
+        self.free_ths = float(Clairvoyant(fleet).ths(self.allowed_w).sum())
+        self.off_ths = float(Clairvoyant(fleet, anywhere=True).ths(self.allowed_w).sum())
 
-    def _miners(self) -> list[ModelMiner]:
-        n, off = self.fleet.size, self.world.belief
-        off_w = self.random.uniform(-off, off, n) if off else np.zeros(n)
-        off_ths = self.random.uniform(-off, off, n) if off else np.zeros(n)
-        deaf = self.random.random(n) < self.world.deaf
-        return [
-            ModelMiner(
-                miner_view(alias, i, float(self.fleet.power[i] * (1 + off_w[i])),
-                           float(self.fleet.hashrate[i] * (1 + off_ths[i]))),
-                power_factor=float(self.fleet.power[i]), hashrate_factor=float(self.fleet.hashrate[i]),
-                deaf=bool(deaf[i]),
-            )
-            for i, alias in enumerate(self.fleet.aliases)
-        ]  # fmt: skip
+    def foresight(self) -> float:
+        """Return what perfect foresight could hash at most, in % of the bound without switching cost."""
+        physics = self.world.physics
+        step_s = 15 if len(self.budget_w) <= LONG_S else 60
+        loss_s = physics.restart_s + physics.ramp_s / 2.0
+        return 100.0 * foresight_ths(self.fleet, self.allowed_w, loss_s, step_s) / self.free_ths
 
-    def run(self, solver: Callable[[Snapshot], Plan] = plan) -> Result:
+    def unavoidable_kwh(self, settings: Settings, seed: int) -> float:
+        """Return the overload of a planner that acts perfectly at the same reaction time."""
+        perfect = Bench(self.fleet, self.budget_w / self.fleet.max_w, self.world.known())
+        return perfect.run(settings, seed, plan_perfectly).overload_kwh
+
+    def run(
+        self, settings: Settings, seed: int, solver: Callable[[Snapshot], Plan] = plan, learn: Learner | None = None
+    ) -> Result:
         """Run the whole trace after a warm-up at its first value."""
+        took_ms: list[float] = []
 
         def timed(picture: Snapshot) -> Plan:
             began = time.perf_counter()
             decided = solver(picture)
             if decided.changes and not picture.cuts_only:
-                self._took_ms.append(1000.0 * (time.perf_counter() - began))
+                took_ms.append(1000.0 * (time.perf_counter() - began))
             return decided
 
+        random = np.random.default_rng(seed)
         model = FarmModel(
-            self.miners, self.settings, self.world.physics, self.world.commands, interval_s=self.world.reading_s,
-            begins_s=-WARM_S, solver=timed, dice=self.random,
+            self._miners(random), settings, self.world.physics, self.world.commands, interval_s=self.world.reading_s,
+            begins_s=-WARM_S, solver=timed, learn=learn, dice=random,
         )  # fmt: skip
-        return self._result(model.run(self._readings(), len(self.budget_w)).since(0))
+        run = model.run(self._readings(), len(self.budget_w)).since(0)
+        return self._result(run, settings, float(np.median(took_ms)) if took_ms else 0.0)
+
+    def _miners(self, random: np.random.Generator) -> list[ModelMiner]:
+        fleet, n, off = self.fleet, self.fleet.size, self.world.belief
+        off_w, off_ths = random.uniform(-off, off, n), random.uniform(-off, off, n)
+        deaf = random.random(n) < self.world.deaf
+        return [
+            ModelMiner(
+                miner_view(alias, i, fleet.power[i] * (1 + off_w[i]), fleet.hashrate[i] * (1 + off_ths[i])),
+                power_factor=float(fleet.power[i]), hashrate_factor=float(fleet.hashrate[i]), deaf=bool(deaf[i]),
+            )
+            for i, alias in enumerate(fleet.aliases)
+        ]  # fmt: skip
 
     def _readings(self) -> list[Reading]:
         age_s = self.world.reading_age_s
@@ -97,34 +123,25 @@ class Farm:
             for t in range(-WARM_S, len(self.budget_w), self.world.reading_s)
         ]
 
-    def _result(self, run: Run) -> Result:
-        draws, hashes = np.array(run.drawn_w), np.array(run.hashed_ths)
-        # SPEC 6: miners are stopped only where even the lowest presets exceed what is available, not the target.
-        floor_w, available_w = self.fleet.floor_w, self.budget_w / self.margin
-        allowed_w = np.where(floor_w <= available_w, np.maximum(self.budget_w, floor_w), self.budget_w)
-        band_w = np.maximum(self.settings.tolerance_w, self.settings.cut_above_percent / 100.0 * self.budget_w)
-        over = draws - allowed_w - band_w
-        world, length = self.world, len(self.budget_w)
-        seconds = np.arange(length)
-        held_at = ((seconds - world.commands.latency_s) // world.reading_s) * world.reading_s - world.reading_age_s
-        held = allowed_w[np.clip(held_at, 0, length - 1).astype(int)]
-        above = np.flatnonzero(over > 0)
-        reached_s = 0
-        if len(above):
-            within = np.flatnonzero(over[above[0] :] <= 0)
-            reached_s = int(within[0]) if len(within) else length - int(above[0])
-        kwh = 3.6e6
+    def _result(self, run: Run, settings: Settings, decision_ms: float) -> Result:
+        drawn_w, ths = np.array(run.drawn_w), float(np.sum(run.hashed_ths))
+        band_w = np.maximum(settings.tolerance_w, settings.cut_above_percent / 100.0 * self.budget_w)
+        over_w = drawn_w - self.allowed_w - band_w
         return Result(
-            share=100.0 * hashes.sum() / Clairvoyant(self.fleet).ths(allowed_w).sum(),
-            share_off=100.0 * hashes.sum() / Clairvoyant(self.fleet, anywhere=True).ths(allowed_w).sum(),
-            overload_kwh=np.maximum(over, 0.0).sum() / kwh,
-            over_available_kwh=np.maximum(draws - available_w, 0.0).sum() / kwh,
-            unavoidable_kwh=np.maximum(np.minimum(held, self.fleet.max_w) - allowed_w - band_w, 0.0).sum() / kwh,
-            reached_s=reached_s,
-            changes=run.changes / self.fleet.size / (length / 86_400.0),
-            decision_ms=float(np.median(self._took_ms)) if self._took_ms else 0.0,
-            reasons=[f"{cycle.at_s:.0f}: {cycle.reason}" for cycle in run.cycles],
+            share=100.0 * ths / self.free_ths,
+            share_off=100.0 * ths / self.off_ths,
+            overload_kwh=float(np.maximum(over_w, 0.0).sum()) / KWH_WS,
+            over_available_kwh=float(np.maximum(drawn_w - self.budget_w / self.margin, 0.0).sum()) / KWH_WS,
+            longest_s=_longest(over_w > 0),
+            changes=run.changes / self.fleet.size / (len(drawn_w) / 86_400.0),
+            decision_ms=decision_ms,
         )
+
+
+def _longest(over: np.ndarray) -> int:
+    """Return how many seconds in a row are over, at most."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], over.astype(int), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def miner_view(alias: str, number: int, power_factor: float, hashrate_factor: float) -> MinerView:
@@ -135,5 +152,5 @@ def miner_view(alias: str, number: int, power_factor: float, hashrate_factor: fl
         id=number, mac=f"{number:012x}", ladder=ladder, model_alias=alias, managed=True,
         max_preset=top.name, max_preset_w=top.firmware_power_w, state=MinerState.MINING,
         running_preset=top.name, saved_preset=top.name,
-        power_factor=round(power_factor, 3), hashrate_factor=round(hashrate_factor, 3),
+        power_factor=round(float(power_factor), 3), hashrate_factor=round(float(hashrate_factor), 3),
     )  # fmt: skip
