@@ -24,6 +24,7 @@ from app.core.types import Mode, PlantView, Settings, Snapshot, Stamp
 from benchmarks.balancing import prove, traces
 from benchmarks.balancing.farm import Bench, Result, World, miner_view
 from benchmarks.balancing.fleet import LADDERS, fleet
+from benchmarks.balancing.learner import FactorLearner
 from benchmarks.balancing.planners import plan_naively
 
 SETTINGS = {
@@ -76,7 +77,8 @@ def run(job: Job) -> Row:
         trace = trace[len(trace) // 3 - job.shortened_s // 3 :][: job.shortened_s]
     bench = Bench(fleet(job.size, job.seed), trace, WORLDS[job.world])
     results = {
-        name: bench.run(SETTINGS[name], job.seed, plan_naively if name == "naive" else plan) for name in job.policies
+        name: bench.run(SETTINGS[name], job.seed, plan_naively if name == "naive" else plan, FactorLearner())
+        for name in job.policies
     }
     unavoidable_kwh = bench.unavoidable_kwh(SETTINGS["economic"], job.seed) if "economic" in job.policies else np.nan
     return Row(job, results, unavoidable_kwh, bench.foresight() if job.foresight else None)
