@@ -47,8 +47,9 @@ bench-fork: .venv/.installed-dev  ## kill a worker every second for two minutes
 bench-kill9: .venv/.installed-dev  ## kill -9 of the master, 20 times, while changes go out
 	@$(PY) -m benchmarks.kill9
 
-bench-balance: .venv/.installed-dev  ## balancing policies on a fast model farm: hashrate, overload, switches, decision time
+bench-balance: .venv/.installed-dev  ## balancing policies on a fast model farm: hashrate, overload, switches, decision time (minutes)
 	@$(PY) -m benchmarks.balancing
+	@$(PY) -m benchmarks.balancing --wrong
 	@$(PY) -m benchmarks.balancing --static
 	@$(PY) -m benchmarks.balancing --decide
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from app.core.farm_hardware import Physics
-from app.core.farm_model import Commands, FarmModel, Learner, ModelMiner, Reading, Run
+from app.core.farm_model import Commands, FarmModel, ModelMiner, Reading, Run
 from app.core.plan import plan
 from app.core.types import MinerState, MinerView, Plan, Settings, Snapshot
 from benchmarks.balancing.bounds import Clairvoyant, foresight_ths
 from benchmarks.balancing.fleet import LADDERS, Fleet
+from benchmarks.balancing.learner import FactorLearner
 from benchmarks.balancing.planners import plan_perfectly
 
 WARM_S = 900  # at the trace's first value, before anything counts
@@ -24,7 +25,7 @@ LONG_S = 6 * 3600  # traces beyond this are bounded in steps of a minute
 @dataclass(frozen=True)
 class World:
     """What is so around the program. `belief`: how far learned factors are off at most; `deaf`: share of miners that
-    accept commands and do not apply them.
+    accept commands and do not apply them. `learns`: factors are learned from what miners are measured to do.
     """
 
     physics: Physics = field(default_factory=Physics)
@@ -33,17 +34,18 @@ class World:
     reading_age_s: float = 2.0
     deaf: float = 0.0
     belief: float = 0.0
+    learns: bool = False
 
     def known(self) -> World:
         """Return this world without false beliefs, failing commands and deaf miners."""
-        return replace(self, belief=0.0, deaf=0.0, commands=replace(self.commands, fails=0.0))
+        return replace(self, belief=0.0, learns=False, deaf=0.0, commands=replace(self.commands, fails=0.0))
 
 
 @dataclass(frozen=True)
 class Result:
     """Of one run, after the warm-up. `share`: of the clairvoyant bound; `share_off`: of the one that may stop miners at
-    any time (%). `longest_s`: the longest time above the target. `changes`: per miner-day. `decision_ms`: the median of
-    cycles with changes.
+    any time (%). `longest_s`: the longest time above the target. `changes`: per miner-day. `decision_ms`: processor
+    time, the median of cycles with changes.
     """
 
     share: float
@@ -83,23 +85,21 @@ class Bench:
         perfect = Bench(self.fleet, self.budget_w / self.fleet.max_w, self.world.known())
         return perfect.run(settings, seed, plan_perfectly).overload_kwh
 
-    def run(
-        self, settings: Settings, seed: int, solver: Callable[[Snapshot], Plan] = plan, learn: Learner | None = None
-    ) -> Result:
+    def run(self, settings: Settings, seed: int, solver: Callable[[Snapshot], Plan] = plan) -> Result:
         """Run the whole trace after a warm-up at its first value."""
         took_ms: list[float] = []
 
         def timed(picture: Snapshot) -> Plan:
-            began = time.perf_counter()
+            began = time.process_time()
             decided = solver(picture)
             if decided.changes and not picture.cuts_only:
-                took_ms.append(1000.0 * (time.perf_counter() - began))
+                took_ms.append(1000.0 * (time.process_time() - began))
             return decided
 
         random = np.random.default_rng(seed)
         model = FarmModel(
             self._miners(random), settings, self.world.physics, self.world.commands, interval_s=self.world.reading_s,
-            begins_s=-WARM_S, solver=timed, learn=learn, dice=random,
+            begins_s=-WARM_S, solver=timed, learn=FactorLearner() if self.world.learns else None, dice=random,
         )  # fmt: skip
         run = model.run(self._readings(), len(self.budget_w)).since(0)
         return self._result(run, settings, float(np.median(took_ms)) if took_ms else 0.0)
