@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     policies = settings.SPECS["policy"].choices
     cli.add_argument("--miners", type=_within(int, 1, MOST_MINERS), nargs="+", default=[60])
     cli.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    cli.add_argument("--policies", nargs="+", choices=policies, default=["economic"])
+    cli.add_argument("--policies", nargs="+", choices=policies, default=policies)
     cli.add_argument("--minutes", type=_within(float, 0.05, 600),
                      help="squeeze each scenario into this time (default: its own)")  # fmt: skip
     cli.add_argument("--warm-up-s", type=_within(float, 0, 3600), default=Job.warm_up_s,

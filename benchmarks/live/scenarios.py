@@ -87,8 +87,8 @@ class Scenario:
 FULL = 0.95
 STEPS = Scenario(
     "steps",
-    ((0, FULL), (45, FULL), (45, 0.7 * FULL), (195, 0.7 * FULL), (195, FULL), (375, FULL), (375, 0.4 * FULL),
-     (525, 0.4 * FULL), (525, FULL), (840, FULL)),
+    ((0, FULL), (45, FULL), (45, 0.7 * FULL), (195, 0.7 * FULL), (195, FULL), (435, FULL), (435, 0.4 * FULL),
+     (585, 0.4 * FULL), (585, FULL), (900, FULL)),
 )  # fmt: skip
 RAMP = Scenario("ramp", ((0, FULL), (60, FULL), (360, 0.6), (480, 0.6), (780, FULL), (840, FULL)))
 FLAPPING = Scenario(
@@ -99,7 +99,7 @@ FLAPPING = Scenario(
 )  # fmt: skip
 STORM = Scenario(
     "storm",
-    ((0, FULL), (120, FULL), (420, 0.65), (600, 0.65), (660, 0.9), (840, 0.9)),
+    ((0, FULL), (120, FULL), (420, 0.7), (600, 0.7), (660, 0.9), (840, 0.9)),
     miner_faults=(
         MinerFault(60, 600, 0.05, "hang"),
         MinerFault(60, 600, 0.05, "offline"),  # silent, and goes on mining
@@ -107,7 +107,7 @@ STORM = Scenario(
         MinerFault(60, 600, 0.05, "accept_not_apply"),
         MinerFault(60, 600, 0.10, "slow", {"seconds": 1.0}),
     ),
-    plant_faults=(PlantFault(120, 480, "http500"),),
+    plant_faults=(PlantFault(120, 420, "http500"),),
     settings={"stale_derate_percent_per_min": 5},
 )
 STORM_WITHOUT_MELTING = replace(STORM, name="storm, trust held", settings={"stale_derate_percent_per_min": 0})

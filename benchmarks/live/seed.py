@@ -12,6 +12,8 @@ from typing import Any
 from app import create_app
 from app.clock import utcnow
 from app.config import Config
+from app.jobs import scheduler
+from app.jobs.runner import JobRunner
 from app.store import fleet, miner_models, settings
 from demo.seed import find_miners, read_the_plant, set_role
 
@@ -31,6 +33,8 @@ def main() -> None:
         with app.app_context():
             set_role()
         read_the_plant(app, config)  # a role acts on the readings that come after it
+    # Armed before anybody knows what the miners run, the first cycle would count each with the worst case.
+    JobRunner(app, config).run(scheduler.job("status_poller", config))
     with app.app_context():
         for alias, preset in wanted["max_presets"].items():
             miner_models.set_max_preset(alias, preset)

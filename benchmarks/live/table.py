@@ -51,7 +51,7 @@ def _row(result: Result) -> list[str]:
 
 def _losses(result: Result) -> list[str]:
     names = ("lost_switching", "lost_unused", "lost_allocation", "lost_above")
-    return [*_name(result), *(f"{result['score'][name]:.1f}" for name in names)]
+    return [*_name(result), *(f"{result['score'][name]:z.1f}" for name in names)]
 
 
 def _name(result: Result) -> list[str]:

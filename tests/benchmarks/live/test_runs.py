@@ -104,6 +104,7 @@ def test_what_cannot_be_run_is_said_at_once(
 def test_further_settings_reach_the_run_as_numbers() -> None:
     from benchmarks.live.__main__ import _jobs, _parser
 
-    jobs = _jobs(_parser().parse_args(["--scenarios", "ramp", "--set", "horizon_s=600", "last_resort=hold"]))
+    words = ["--scenarios", "ramp", "--policies", "economic", "--set", "horizon_s=600", "last_resort=hold"]
+    jobs = _jobs(_parser().parse_args(words))
     assert [job.settings for job in jobs] == [{"horizon_s": 600, "last_resort": "hold"}]
     assert json.loads(json.dumps(jobs[0].settings)) == jobs[0].settings
