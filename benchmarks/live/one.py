@@ -52,7 +52,10 @@ def _go_on() -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """One run. `number` keeps addresses and ports of parallel runs apart; `minutes` None: the scenario's own time."""
+    """One run. `number` keeps addresses and ports of parallel runs apart; `minutes` None: the scenario's own time.
+
+    `settings`: run-time settings of PowerHive that win over the scenario's; of them only the margin moves the budget.
+    """
 
     number: int
     scenario: str
@@ -69,6 +72,10 @@ class Job:
     def name(self) -> str:
         return f"{self.number:02}-{self.scenario.replace(', ', '-').replace(' ', '-')}-{self.miners}-{self.policy}"
 
+    @property
+    def margin_percent(self) -> float:
+        return self.settings.get("safety_margin_percent", MARGIN_PERCENT)
+
     def plot(self) -> Scenario:
         """Return the scenario as this job wants it."""
         scenario = SCENARIOS[self.scenario]
@@ -78,7 +85,7 @@ class Job:
 def run(job: Job, folder: Path) -> dict[str, Any]:
     """Start everything, let the scenario happen, stop everything; return what was seen and what it was worth."""
     farm = LiveFarm.of(
-        job.plot(), job.miners, seed=job.seed, topology=job.topology, margin_percent=MARGIN_PERCENT,
+        job.plot(), job.miners, seed=job.seed, topology=job.topology, margin_percent=job.margin_percent,
         base_ip=f"127.{200 + job.number}.0.1", collect_every_s=COLLECTED_SHARE * job.interval_s,
     )  # fmt: skip
     with farm.simulator:
@@ -102,7 +109,8 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
 
 
 def _wishes(job: Job, farm: LiveFarm) -> dict[str, Any]:
-    settings = {"policy": job.policy, "safety_margin_percent": MARGIN_PERCENT, **farm.scenario.settings, **job.settings}
+    settings = {**farm.scenario.settings, **job.settings}
+    settings |= {"policy": job.policy, "safety_margin_percent": job.margin_percent}
     return {"miners": job.miners, "metered": job.topology in METERED, "max_presets": farm.max_presets(),
             "settings": settings}  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -107,4 +106,8 @@ def test_further_settings_reach_the_run_as_numbers() -> None:
     words = ["--scenarios", "ramp", "--policies", "economic", "--set", "horizon_s=600", "last_resort=hold"]
     jobs = _jobs(_parser().parse_args(words))
     assert [job.settings for job in jobs] == [{"horizon_s": 600, "last_resort": "hold"}]
-    assert json.loads(json.dumps(jobs[0].settings)) == jobs[0].settings
+    assert jobs[0].margin_percent == 10.0
+
+
+def test_another_margin_is_another_budget() -> None:
+    assert Job(0, "steps", 60, "economic", settings={"safety_margin_percent": 25.0}).margin_percent == 25.0
