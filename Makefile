@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest
 TEST_PROCESSES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 bench-balance lock clean chromium
+.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 bench-balance bench-live lock clean chromium
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,10 @@ bench-balance: .venv/.installed-dev  ## balancing policies on a fast model farm:
 	@$(PY) -m benchmarks.balancing --wrong
 	@$(PY) -m benchmarks.balancing --static
 	@$(PY) -m benchmarks.balancing --decide
+
+LIVE ?=
+bench-live: .venv/.installed-dev  ## the whole program against simulated farms for 18 minutes: what they really hashed (LIVE="--help")
+	@$(PY) -m benchmarks.live $(LIVE)
 
 lock: .venv/.installed-dev  ## pin requirements*.in anew, with hashes
 	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt

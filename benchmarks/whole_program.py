@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -31,6 +31,8 @@ class Program:
     interval_s: float = 2.0
     conf: str = "gunicorn.conf.py"
     port: int = 0
+    more_env: Mapping[str, str] = field(default_factory=dict)
+    patience_s: float = 20.0  # until it answers for the first time
     env: dict[str, str] = field(default_factory=dict)
     simulator: subprocess.Popen[str] | None = None
     server: subprocess.Popen[str] | None = None
@@ -43,18 +45,21 @@ class Program:
         """Start the simulator, make the database, find the miners and arm the farm."""
         ports = [processes.free_port(28_080 + 10 * n) for n in range(4)]
         self.port = ports[3]
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("POWERHIVE_")}
         command = [sys.executable, "-m", "simulator", "--miners", str(self.miners), "--base-ip", "127.60.0.1"]
         for name, port in zip(("--port", "--plant-port", "--control-port"), ports, strict=False):
             command += [name, str(port)]
         command += ["--collect-every", "2"]
         self.simulator = processes.start(
-            command, cwd=ROOT, env=clean, on_orphaned=signal.SIGKILL, stdout=subprocess.PIPE
+            command, cwd=ROOT, env=_scrubbed(), on_orphaned=signal.SIGKILL, stdout=subprocess.PIPE
         )
         assert self.simulator.stdout is not None
-        facts = json.loads(self.simulator.stdout.readline())
+        self.connect(json.loads(self.simulator.stdout.readline()))
+        self.call("-m", "demo.seed", str(self.miners))
+
+    def connect(self, facts: Mapping[str, Any]) -> None:
+        """Make the database of a program for the simulator that `facts` describe (`Simulator.where`)."""
         interval = f"{self.interval_s:g}"
-        self.env = clean | {
+        self.env = _scrubbed() | {
             "POWERHIVE_INSTANCE": str(self.folder),
             "POWERHIVE_SIMULATED": "true",
             "POWERHIVE_PLANT_ENDPOINT": facts["plant_url"],
@@ -68,9 +73,9 @@ class Program:
             "POWERHIVE_TELEMETRY_INTERVAL_S": "10",
             "POWERHIVE_DISCOVERY_INTERVAL_S": "10",
             "POWERHIVE_BIND": f"127.0.0.1:{self.port}",
+            **self.more_env,
         }
         self.call("-m", "flask", "--app", "wsgi", "db", "upgrade")
-        self.call("-m", "demo.seed", str(self.miners))
 
     def call(self, *arguments: str) -> None:
         subprocess.run([sys.executable, *arguments], cwd=ROOT, env=self.env, check=True)
@@ -80,7 +85,7 @@ class Program:
         command = [sys.executable, "-m", "gunicorn", "-c", self.conf]
         with self.log_path.open("a") as log:
             self.server = processes.start(command, cwd=ROOT, env=self.env, on_orphaned=signal.SIGTERM, stderr=log)
-        ends_s = time.monotonic() + 20
+        ends_s = time.monotonic() + self.patience_s
         while time.monotonic() < ends_s:
             try:
                 self.ask("/healthz")
@@ -132,11 +137,15 @@ class Program:
             return connection.execute(query, arguments).fetchall()
 
     def close(self) -> None:
-        if self.server is not None and self.server.poll() is None:
-            self.server.terminate()
-            self.server.wait(30)
+        if self.server is not None:
+            processes.stop(self.server, patience_s=30)
         if self.simulator is not None:
             processes.stop(self.simulator, patience_s=5)
+
+
+def _scrubbed() -> dict[str, str]:
+    """The environment without the operator's own PowerHive."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("POWERHIVE_")}
 
 
 @contextmanager

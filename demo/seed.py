@@ -32,17 +32,17 @@ def main() -> None:
     config: Config = app.extensions["powerhive_config"]
     if not config.simulated:
         raise SystemExit("demo.seed is for the simulated farm only (POWERHIVE_SIMULATED)")
-    _find_miners(app, config, int(sys.argv[1]))
-    _read_the_plant(app, config)
+    find_miners(app, config, int(sys.argv[1]))
+    read_the_plant(app, config)
     with app.app_context():
-        _set_role()
+        set_role()
     # A role acts on the readings that come after it: the newest one must be of them before the farm is armed.
-    _read_the_plant(app, config)
+    read_the_plant(app, config)
     with app.app_context():
         _decide()
 
 
-def _find_miners(app: Flask, config: Config, wanted: int) -> None:
+def find_miners(app: Flask, config: Config, wanted: int) -> None:
     """Run discovery, slice by slice, until every miner has its key and a ladder."""
     runner, discovery = JobRunner(app, config), scheduler.job("discovery", config)
     ends_s = time.monotonic() + PATIENCE_S
@@ -55,7 +55,7 @@ def _find_miners(app: Flask, config: Config, wanted: int) -> None:
     print(f"only {found} of {wanted} miners were found; discovery goes on", file=sys.stderr)
 
 
-def _read_the_plant(app: Flask, config: Config) -> None:
+def read_the_plant(app: Flask, config: Config) -> None:
     """Poll the plant until there is a newer reading than before."""
     runner, poller = JobRunner(app, config), scheduler.job("plant_poller", config)
     before = _newest_reading(app)
@@ -71,7 +71,8 @@ def _newest_reading(app: Flask) -> datetime | None:
         return reading.recorded_at if reading else None
 
 
-def _set_role() -> None:
+def set_role() -> None:
+    """Say that the meter of the miners, where there is one, contains them."""
     if any(source.name == METER_OF_THE_MINERS for source in plant_history.sources()):
         plant_history.set_role(METER_OF_THE_MINERS, SourceRole.MINERS, WHO, utcnow())
 
