@@ -25,9 +25,10 @@ ROUNDING_W = 1e-6  # sums of thousands of watts differ by their order
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """How much of a surplus may be used now (W), and the sentence that says why not more."""
+    """How much of a surplus may be used (W), how much of it in this cycle, and the sentence that says why not more."""
 
     power_w: float
+    now_w: float
     reason: str
 
 
@@ -55,12 +56,16 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     surplus = f"surplus {(target_w - planned_w) / 1000.0:,.1f} kW"
     if room_w < least_w:
         if target_w - planned_w < least_w:
-            return Usable(0.0, f"{surplus}: less than {least_w / 1000.0:,.1f} kW is left alone")
+            return Usable(0.0, 0.0, f"{surplus}: less than {least_w / 1000.0:,.1f} kW is left alone")
         lasted = _lasted(targets, planned_w + least_w)
         ages_s = lasted * snapshot.interval_s, wanted * snapshot.interval_s
-        return Usable(0.0, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
+        return Usable(0.0, 0.0, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
     step_w = max(settings.raise_step_percent / 100.0 * fleet_max_w, max(highest_w, default=0.0))
-    return Usable(min(room_w, step_w), f"{surplus}, of it {min(room_w, step_w) / 1000.0:,.1f} kW may be used now")
+    now_w = min(room_w, step_w)
+    part = f"{surplus}, of it {now_w / 1000.0:,.1f} kW may be used"
+    if snapshot.plant is not None and not snapshot.plant.is_new:  # else two cycles on one reading would take two steps
+        return Usable(0.0, 0.0, f"{part} with the next reading")
+    return Usable(room_w, now_w, f"{part} now")
 
 
 def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list[float]:
@@ -102,9 +107,21 @@ class Economic:
         """Free `need_w` where that loses the least; everything there is where it cannot be had."""
         return self._solve(candidates, -need_w, down=True, up=False)[0]
 
-    def increase(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
-        """Use `room_w` where it wins the most, starts of stopped miners among the rest."""
-        return self._solve(candidates, room_w, down=False, up=True)[0]
+    def increase(self, candidates: Sequence[Candidate], room_w: float, now_w: float) -> list[Move]:
+        """Use `room_w` where it wins the most, by raises and starts; return what of that fits into `now_w`.
+
+        Solved for all of the room, and the rest of the moves is left to later cycles: so that no miner goes up by a part
+        of its way now and by another in the next minute, which would lose two restarts.
+        """
+        moves = self._solve(candidates, room_w, down=False, up=True)[0]
+        if sum(move.delta_w for move in moves) <= now_w + ROUNDING_W:
+            return moves
+        first: list[Move] = []
+        for move in sorted(moves, key=_ths_per_w, reverse=True):
+            if move.delta_w <= now_w + ROUNDING_W:
+                first.append(move)
+                now_w -= move.delta_w
+        return first
 
     def exchange(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
         """Move watts from where they win little to where they win more, and use `room_w` (below 0: free so much).
@@ -192,6 +209,10 @@ def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
     lowest_w = lower[0].power_w if lower else candidate.power_w
     stop = [candidate.stop] if down and candidate.stop is not None and candidate.stop.power_w < lowest_w else []
     return [*stop, *lower, None, *(candidate.higher if up else ())]
+
+
+def _ths_per_w(move: Move) -> float:
+    return (_ths(move.candidate, move.step) - move.candidate.expected_ths) / move.delta_w
 
 
 def _why(candidate: Candidate, step: Step) -> str:

@@ -306,7 +306,7 @@ def _raise_economically(
         return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason))
     raisable = _raisable(draft)
     moves = Economic(settings).increase(
-        [*raisable, *(draft.startable(miner) for miner in startable)], min(budget_w, usable.power_w)
+        [*raisable, *(draft.startable(miner) for miner in startable)], usable.power_w, min(budget_w, usable.now_w)
     )
     if not moves:
         _note_waiting(draft, startable, "its watts win more elsewhere, or wait for the ramp")

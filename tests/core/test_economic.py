@@ -76,6 +76,21 @@ def test_at_most_a_tenth_of_the_fleet_is_raised_in_a_cycle() -> None:
     assert decided.planned_w - decided.current_w <= 0.1 * 20 * 2970
 
 
+def test_a_second_cycle_on_the_same_reading_takes_no_second_step() -> None:
+    picture = farm(90.0)
+    assert picture.plant is not None
+    decided = plan(replace(picture, plant=replace(picture.plant, is_new=False)))
+    assert decided.changes == ()
+    assert decided.reason == "Surplus 44.0 kW, of it 5.9 kW may be used with the next reading"
+
+
+def test_what_does_not_fit_into_a_step_waits_so_that_no_miner_goes_up_twice() -> None:
+    """All the way to 2970 is best for each; a step that was solved for itself would take twelve of them to 2500."""
+    decided = plan(farm(90.0))
+    assert set(moves(decided).values()) == {"2970"}
+    assert len(decided.changes) == 8
+
+
 def test_raises_respect_the_ramp_and_cuts_too() -> None:
     assert plan(farm(58.0, ramp_up_kw_per_min=1.0)).planned_w <= 47_000
     slow = plan(farm(47.3, safety_margin_percent=5.0, ramp_down_kw_per_s=0.05))
