@@ -110,8 +110,8 @@ class Economic:
     def increase(self, candidates: Sequence[Candidate], room_w: float, now_w: float) -> list[Move]:
         """Use `room_w` where it wins the most, by raises and starts; return what of that fits into `now_w`.
 
-        Solved for all of the room, and the rest of the moves is left to later cycles: so that no miner goes up by a part
-        of its way now and by another in the next minute, which would lose two restarts.
+        Solved for all of the room, and the rest of the moves is left to later cycles: no miner shall go up by a part of
+        its way now and by another in the next minute, which would lose two restarts.
         """
         moves = self._solve(candidates, room_w, down=False, up=True)[0]
         if sum(move.delta_w for move in moves) <= now_w + ROUNDING_W:
