@@ -9,9 +9,11 @@ from flask import Response, jsonify, url_for
 from app import clock
 from app.api import answers, body, query
 from app.api.blueprint import bp
-from app.core.types import Mode, Outcome
-from app.models import PresetChangeRow
-from app.store import commands, events, settings, status_board
+from app.core.types import Mode, Outcome, Plan
+from app.models import BalanceCycle, PresetChangeRow
+from app.store import commands, cycles, events, settings, status_board
+
+DEFAULT_CYCLES = 20  # each names every miner it passed over: 3,000 of them are 300 kB
 
 
 @bp.get("/balance/status")
@@ -80,6 +82,15 @@ def balance_events() -> Response:
     return jsonify([_event(row) for row in events.recent(query.limit(), miner_id=miner_id)])
 
 
+@bp.get("/balance/cycles")
+def balance_cycles() -> Response:
+    """Return the latest cycles with what each decided and why, newest first.
+
+    `stays` holds for every managed miner that is in neither list. Skipped miners are kept for half an hour.
+    """
+    return jsonify([_cycle(row) for row in cycles.recent(query.limit(DEFAULT_CYCLES))])
+
+
 @bp.post("/balance/mode")
 def change_mode() -> Response:
     """Switch between observe, armed and off. It is in force at once; the next cycle acts by it."""
@@ -115,6 +126,43 @@ def resume() -> Response:
 def _order(kind: str) -> Response:
     reason = body.reason(body.read(("reason",), may_be_empty=True))
     return answers.accepted(commands.enqueue(kind, by=answers.who(), now=clock.utcnow(), reason=reason))
+
+
+def _cycle(row: BalanceCycle) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "recorded_at": answers.instant(row.recorded_at),
+        "mode": row.mode,
+        "policy": row.policy,
+        "override": row.override,
+        "sent": row.sent,
+        "safety_margin_percent": row.safety_margin_percent,
+        **_decided(row),
+        "changes_count": row.changes_count,
+        "failed_count": row.failed_count,
+        "skipped_count": row.skipped_count,
+        "changes": row.planned,
+        "skipped": row.skipped,
+    }
+
+
+def _decided(decided: BalanceCycle | Plan) -> dict[str, Any]:
+    """What a cycle decided for the farm, in the words of `/api/balance/status`; planned: with its changes."""
+    return {
+        "status": decided.status,
+        "reason": decided.reason,
+        "stays": decided.stays,
+        "emergency": decided.emergency,
+        "plant_generation_kw": decided.generation_kw,
+        "foreign_kw": decided.foreign_kw,
+        "overhead_kw": decided.overhead_kw,
+        "available_power_kw": decided.available_kw,
+        "target_power_w": decided.target_w,
+        "current_consumption_w": decided.current_w,
+        "planned_consumption_w": decided.planned_w,
+        "unmanaged_consumption_w": decided.unmanaged_w,
+        "data_age_s": decided.data_age_s,
+    }
 
 
 def _event(row: PresetChangeRow) -> dict[str, Any]:

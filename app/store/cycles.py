@@ -125,7 +125,7 @@ def get(cycle_id: int) -> BalanceCycle:
     Raises:
         NotFound: no such cycle.
     """
-    row = db.session.get(BalanceCycle, cycle_id)
+    row = db.session.get(BalanceCycle, cycle_id) if 0 < cycle_id < 2**63 else None
     if row is None:
         raise NotFound(f"There is no balance cycle {cycle_id}.")
     return row

@@ -182,6 +182,7 @@ def test_a_missing_field_is_400(client: FlaskClient, farm: None, path: str, body
         "/api/miners/00:00:00:00:00:99",
         "/api/miners/nonsense",
         "/api/miners/nonsense/statuses",
+        "/api/miners/nonsense/explain",
         "/api/miners/x/telemetry",
         "/api/models/nope",
         "/api/commands/77",
@@ -206,6 +207,7 @@ def test_writing_to_what_does_not_exist_is_404(client: FlaskClient, farm: None) 
     [
         "/api/plant/history",
         "/api/balance/events",
+        "/api/balance/cycles",
         "/api/miners",
         f"/api/miners/{MAC}/statuses",
         f"/api/miners/{MAC}/telemetry",
