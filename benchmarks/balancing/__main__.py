@@ -14,10 +14,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from app.core.farm_hardware import Physics
+from app.core.farm_model import Commands
 from app.core.plan import plan
 from app.core.types import MinerState, MinerView, Mode, PlantView, Settings, Snapshot, Stamp
 from benchmarks.balancing import traces
-from benchmarks.balancing.farm import Farm, Physics, Result
+from benchmarks.balancing.farm import Farm, Result, World
 from benchmarks.balancing.fleet import LADDERS, fleet
 
 POLICIES = {
@@ -27,15 +29,16 @@ POLICIES = {
     "naive": Settings(mode=Mode.ARMED, policy="economic", raise_window_readings=3, raise_below_percent=0.0,
                       raise_step_percent=100.0, reoptimise_s=0, reoptimise_gain_percent=0.0),
 }  # fmt: skip
-PHYSICS = {
-    "": Physics(),
-    "15 + 20 s": Physics(restart_s=15.0, ramp_s=20.0),
-    "no restart": Physics(restart_s=0.0, ramp_s=1.0, idle=1.0),
-    "wrong": Physics(restart_s=80.0, ramp_s=120.0, belief=0.1, fails=0.05, deaf=0.05),
-    "wrong factors": Physics(belief=0.1),
-    "5 % fail": Physics(fails=0.05),
-    "5 % deaf": Physics(deaf=0.05),
-    "double settle": Physics(restart_s=80.0, ramp_s=120.0),
+DOUBLE = Physics(restart_s=80.0, ramp_s=120.0)
+WORLDS = {
+    "": World(),
+    "15 + 20 s": World(Physics(restart_s=15.0, ramp_s=20.0)),
+    "no restart": World(Physics(restart_s=0.0, ramp_s=1.0, idle=1.0)),
+    "wrong": World(DOUBLE, Commands(fails=0.05), belief=0.1, deaf=0.05),
+    "wrong factors": World(belief=0.1),
+    "5 % fail": World(commands=Commands(fails=0.05)),
+    "5 % deaf": World(deaf=0.05),
+    "double settle": World(DOUBLE),
 }
 HEAD = ("| miners | trace | policy | % of bound | (off anywhere) | overload kWh | unavoidable | above available | "
         "reached s | changes/miner-day | decision ms |\n" + "| --- " * 11 + "|")  # fmt: skip
@@ -43,9 +46,9 @@ HEAD = ("| miners | trace | policy | % of bound | (off anywhere) | overload kWh 
 
 def run(job: tuple[int, int, str, str, str]) -> tuple[tuple[int, int, str, str, str], Result]:
     size, seed, trace, policy, physics = job
-    farm = Farm(fleet(size, seed), traces.all_of(seed)[trace], POLICIES[policy], PHYSICS[physics], seed)
+    farm = Farm(fleet(size, seed), traces.all_of(seed)[trace], POLICIES[policy], WORLDS[physics], seed)
     if policy == "naive":
-        farm.views = [replace(view, switch_loss_s=0.0) for view in farm.views]
+        farm.miners = [replace(m, view=replace(m.view, switch_loss_s=0.0)) for m in farm.miners]
     result = farm.run()
     result.reasons.clear()
     return job, result
