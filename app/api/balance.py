@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, jsonify, url_for
+from flask import Response, current_app, jsonify, request, url_for
+from werkzeug.exceptions import BadRequest
 
 from app import clock
 from app.api import answers, body, query
 from app.api.blueprint import bp
+from app.config import Config
+from app.core import plan as planning
+from app.core import settings as rules
 from app.core.types import Mode, Outcome, Plan
+from app.errors import SettingError
 from app.models import BalanceCycle, PresetChangeRow
-from app.store import commands, cycles, events, settings, status_board
+from app.store import commands, cycles, events, settings, snapshot, status_board, terms
 
 DEFAULT_CYCLES = 20  # each names every miner it passed over: 3,000 of them are 300 kB
 
@@ -91,6 +96,34 @@ def balance_cycles() -> Response:
     return jsonify([_cycle(row) for row in cycles.recent(query.limit(DEFAULT_CYCLES))])
 
 
+@bp.get("/balance/preview")
+def preview() -> Response:
+    """Return what a cycle at this moment would do; nothing is sent, nothing is stored.
+
+    `policy`, and `set` (name=value, as often as needed), look at settings that are not in force. `sent` of a change:
+    whether it would go out.
+    """
+    changed = _tried_settings()
+    config: Config = current_app.extensions["powerhive_config"]
+    term = terms.acting()
+    term_id = None if term is None else term.id
+    picture = snapshot.load(clock.stamp(), interval_s=config.balance_interval_s, term_id=term_id, changed=changed)
+    plan = planning.plan(picture)
+    out = set(plan.sendable)
+    return jsonify(
+        {
+            "policy": picture.settings.policy,
+            "mode": picture.settings.mode,
+            "override": picture.settings.override,
+            "tried": changed,
+            "send": plan.send,
+            **_decided(plan),
+            "changes": [cycles.change_as_json(change) | {"sent": change in out} for change in plan.changes],
+            "skipped": [cycles.skip_as_json(skip) for skip in plan.skipped],
+        }
+    )
+
+
 @bp.post("/balance/mode")
 def change_mode() -> Response:
     """Switch between observe, armed and off. It is in force at once; the next cycle acts by it."""
@@ -121,6 +154,14 @@ def stop_all() -> Response:
 def resume() -> Response:
     """End all-to-minimum or stop-all: the balance decides again."""
     return _order("resume")
+
+
+def _tried_settings() -> dict[str, Any]:
+    policy = request.args.get("policy")
+    try:
+        return rules.read([*request.args.getlist("set"), *([] if policy is None else [f"policy={policy}"])])
+    except SettingError as error:
+        raise BadRequest(str(error)) from error
 
 
 def _order(kind: str) -> Response:

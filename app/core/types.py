@@ -496,3 +496,8 @@ class Plan:
     @property
     def available_w(self) -> float:
         return self.available_kw * 1000.0
+
+    @property
+    def sendable(self) -> tuple[PresetChange, ...]:
+        """The changes that go out: all when armed, else those an operator ordered."""
+        return tuple(change for change in self.changes if self.send or change.origin is Origin.OPERATOR)

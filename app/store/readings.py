@@ -95,10 +95,10 @@ def record_refusal(
         log.warning("no trusted plant reading: %s", reason)
 
 
-def plant_view(now: Stamp) -> PlantView | None:
+def plant_view(now: Stamp, settings: Settings | None = None) -> PlantView | None:
     """Return the newest trusted reading with its age, for a snapshot; None before the first.
 
-    `is_new` is for the snapshot's loader to say.
+    `settings` None: those in force. `is_new` is for the snapshot's loader to say.
     """
     rows = list(db.session.scalars(_newest(_NEWEST_LOOKED_AT)))
     if not rows:
@@ -116,7 +116,7 @@ def plant_view(now: Stamp) -> PlantView | None:
         age_s=plant.age_s(newest.age_at_receipt_s, newest.received, now),
         frozen_s=_frozen_s(newest),
         generation_doubtful=newest.generation_doubtful,
-        over_generation_twice=_over_generation_twice(rows, settings_store.load()),
+        over_generation_twice=_over_generation_twice(rows, settings or settings_store.load()),
         newer_refused=_last_refusal_is_newer(db.session),
     )
 

@@ -126,6 +126,7 @@ CHANGE = {
     "reason",
     "origin",
 }
+PREVIEW = DECIDED | {"policy", "mode", "override", "tried", "send", "changes", "skipped"}
 EXPLAINED = {"mac", "decision", "reason", "accounted_power_w", "change", "sent", "cycle_id", "decided_at"}
 MODEL = {"name", "alias", "max_preset", "presets", "presets_power", "created_at"}
 MODEL_BESIDE = {"allow_modded_psu", "untuned_use", "version"}
@@ -250,6 +251,40 @@ def test_cycles_with_all_that_they_decided_and_why(app: Flask, client: FlaskClie
     assert [set(change) for change in cycles[0]["changes"]] == [CHANGE]
     assert cycles[0]["skipped"] == [{"mac": "02:00:00:00:00:02", "reason": "held by an operator"}]
     assert cycles[0]["stays"] == "stays: surplus 313.0 kW has lasted 40 of 180 s"
+
+
+def rows(app: Flask) -> dict[str, int]:
+    with app.app_context():
+        return {name: db.session.query(table).count() for name, table in db.metadata.tables.items()}
+
+
+def test_a_preview_shows_what_a_cycle_would_do_and_leaves_nothing(app: Flask, client: FlaskClient) -> None:
+    preview = get(client, "/api/balance/preview")
+    assert set(preview) == PREVIEW
+    assert (preview["status"], preview["changes"], preview["skipped"]) == ("NO_DATA", [], [])
+    with app.app_context():
+        factories.full_farm()
+    before = rows(app)
+    preview = get(client, "/api/balance/preview?policy=economic&set=safety_margin_percent=50&set=mode=armed")
+    assert (preview["policy"], preview["mode"], preview["send"]) == ("economic", "armed", True)
+    assert preview["tried"] == {"safety_margin_percent": 50.0, "mode": "armed", "policy": "economic"}
+    assert preview["target_power_w"] == pytest.approx(preview["available_power_kw"] * 500)
+    assert rows(app) == before
+    assert get(client, "/api/settings")["policy"] == "stepwise"
+
+
+def test_a_preview_says_of_each_change_why_and_whether_it_would_go_out(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.reading(generation_kw=4.0, foreign_kw=0.0, sources=[])
+        factories.miner(1, factories.model(max_preset="2800"), managed=True, api_key="k")
+        factories.miner(2, managed=True)
+    preview = get(client, "/api/balance/preview?policy=economic")
+    assert [set(change) for change in preview["changes"]] == [CHANGE | {"sent"}]
+    assert (preview["changes"][0]["mac"], preview["changes"][0]["sent"], preview["send"]) == (MAC, False, False)
+    assert "frees 800 W" in preview["changes"][0]["reason"]
+    assert preview["skipped"] == [{"mac": "02:00:00:00:00:02", "reason": "not identified by discovery"}]
+    assert preview["stays"].startswith("stays: ")
+    assert preview["emergency"] is True
 
 
 def test_why_a_miner_is_where_it_is(app: Flask, client: FlaskClient, farm: None) -> None:
