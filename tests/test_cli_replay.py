@@ -76,7 +76,7 @@ def test_it_prints_what_really_was_and_what_the_replay_gives(app: Flask) -> None
     assert row(result, "switches per")[0] == "0.00"
     assert row(result, "TH-hours")[0] == "100"
     assert "no measurement" in result.output
-    assert "What was really drawn and hashed is the mean of 3 samples of each miner." in result.output
+    assert "What was really drawn and hashed is the mean of each miner's samples: 3 of them." in result.output
 
 
 def test_what_is_tried_stands_beside_it(app: Flask) -> None:

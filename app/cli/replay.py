@@ -33,11 +33,12 @@ ROWS: tuple[tuple[str, int, Callable[[Outcome], float | None]], ...] = (
     ("switches per miner-day", 2, lambda o: o.switches_per_miner_day),
 )
 LEGEND = """\
-Accounted: the accounted power as each cycle found it, held until the next one; no measurement. Drawn and TH-hours:
-really by the miners' own samples, one in five minutes; in a replay what the model draws and hashes in each second.
-Really drawn above target or available is not known: samples are too far apart. The replay takes
-generation, foreign meters, overhead and unmanaged miners as recorded; who is managed or held, the ladders, max presets
-and meters' roles are today's; commands never fail, miners never break, and restarts of PowerHive are not replayed."""
+Accounted: the accounted power as each cycle found it, held until the next one; no measurement.
+Drawn, TH-hours: really by the miners' own samples, one in five minutes, too few to tell what was above target or
+available; in a replay what the model draws and hashes in each second.
+A replay takes generation, foreign meters, overhead, unmanaged miners and settings as recorded. Who is managed or held,
+ladders, max presets and what each meter measures are today's. Commands never fail, miners never break, and restarts of
+PowerHive are not replayed."""
 
 
 @click.command("replay")

@@ -159,14 +159,18 @@ def notes(recording: Recording, changed: Mapping[str, Any] | None = None) -> lis
         said.append(
             "The mode was not armed all the time; then the replay sends nothing either. Try --set mode=armed."
         )
-    said.append(f"What was really drawn and hashed is the mean of {recording.sweeps:,} samples of each miner.")
+    said.append(
+        f"What was really drawn and hashed is the mean of each miner's samples: {recording.sweeps:,} of them."
+        if recording.sweeps
+        else "What was really drawn and hashed is not known: no samples of the miners were kept."
+    )
     if recording.by_hand:
-        said.append(f"{recording.by_hand} changes were ordered by hand: they are counted, but not replayed.")
+        said.append(f"Changes ordered by hand: {recording.by_hand}; they are counted, but not replayed.")
     silent = sum(view.silent_s is not None for view in recording.miners)
     if silent:
-        said.append(f"{silent} managed miners left no sample: in the replay they are silent and draw nothing.")
+        said.append(f"Managed miners without any sample: {silent}; in the replay they are silent and draw nothing.")
     if recording.guessed:
-        said.append(f"{recording.guessed} miners begin on their present preset: none was recorded.")
+        said.append(f"Miners that begin on their present preset, because none was recorded: {recording.guessed}.")
     if recording.cycles:
         begin_kw = [recording.cycles[0].accounted_w / 1000.0, _first_accounted_w(recording) / 1000.0]
         said.append(f"Accounted at the beginning: really {begin_kw[0]:,.1f} kW, replay {begin_kw[1]:,.1f} kW.")

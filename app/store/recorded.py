@@ -75,8 +75,8 @@ def _readings(since: datetime, until: datetime) -> list[RecordedReading]:
         query.order_by(row.recorded_at).execution_options(yield_per=1000)
     ):
         at_s = max(0.0, (received_at - since).total_seconds())
-        if found and at_s <= found[-1].at_s:
-            continue  # a clock that was stepped back
+        if received_at >= until or (found and at_s <= found[-1].at_s):
+            continue  # it came in later, or a clock was stepped back
         found.append(
             RecordedReading(
                 at_s=at_s,

@@ -205,7 +205,7 @@ def test_a_silent_miner_counts_but_draws_nothing() -> None:
     found = replay.replay(was)
     assert found.accounted_kwh == pytest.approx(25.3, abs=0.1)
     assert found.drawn_kwh == pytest.approx(23.03, abs=0.1)
-    assert any("1 managed miners left no sample" in note for note in replay.notes(was))
+    assert any("Managed miners without any sample: 1;" in note for note in replay.notes(was))
 
 
 @pytest.mark.parametrize(("loss_s", "lost_ths_h"), [(70.0, 1.0), (140.0, 2.0), (0.0, 0.0)])
@@ -221,11 +221,11 @@ def test_a_switch_costs_what_it_costs_this_miner_model(loss_s: float, lost_ths_h
 def test_the_notes_name_what_the_replay_does_not_know() -> None:
     was = recording(steady(25.6), by_hand=3, guessed=2)
     said = replay.notes(was)
-    assert "3 changes were ordered by hand: they are counted, but not replayed." in said
-    assert "2 miners begin on their present preset: none was recorded." in said
+    assert "Changes ordered by hand: 3; they are counted, but not replayed." in said
+    assert "Miners that begin on their present preset, because none was recorded: 2." in said
     assert "Accounted at the beginning: really 20.0 kW, replay 23.0 kW." in said
     assert replay.notes(recording(steady(25.6), cycles=(), sweeps=12)) == [
-        "What was really drawn and hashed is the mean of 12 samples of each miner."
+        "What was really drawn and hashed is the mean of each miner's samples: 12 of them."
     ]
 
 

@@ -85,6 +85,13 @@ def test_there_must_be_readings_and_managed_miners() -> None:
         load()
 
 
+def test_a_reading_that_came_in_after_the_span_is_not_in_it() -> None:
+    farm.build(1, at())
+    farm.put(PlantReadingRow, farm.reading(at(3595), 30.0), received_at=at(3600).utc)
+    with pytest.raises(Conflict, match="no plant reading"):
+        load()
+
+
 def test_meters_count_in_the_roles_they_have_today() -> None:
     farm.build(1, at())
     meter = {"name": "C1", "kind": SourceKind.CONSUMPTION, "role": "foreign", "value_kw": 12.0, "status": "success",
