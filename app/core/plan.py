@@ -50,6 +50,7 @@ def plan(snapshot: Snapshot) -> Plan:
     cut = _reduce(draft, age)
     reason = cut if cut and (draft.emergency or not reason) else reason
     memory, raised = _increase(draft, age)
+    _pass_over_untouchable(draft)
     return _finish(draft, age, reason or raised, memory)
 
 
@@ -362,6 +363,14 @@ def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
 
 
 # --- the answer ------------------------------------------------------------------------------------------------------
+
+
+def _pass_over_untouchable(draft: Draft) -> None:
+    """Give whom nothing may be sent to its own reason, also where this cycle had nothing for it."""
+    for miner in draft.unmoved():
+        why_not = eligible.untouchable(miner)
+        if why_not is not None and miner.id not in draft.skips:
+            draft.skip(miner, why_not)
 
 
 def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Plan:

@@ -54,3 +54,15 @@ def test_an_order_for_the_whole_farm_is_told_as_it_is() -> None:
     decided = plan(snapshot(fleet(2, runs="1740"), 30.0, override=Override.MINIMUM))
     assert decided.changes == ()
     assert decided.stays == "stays: all to minimum, ordered by the operator, until resume"
+
+
+def test_whom_nothing_may_be_sent_has_its_own_reason_in_every_cycle() -> None:
+    miners = (miner(1, held=True), miner(2, silent_s=90.0, last_accounted_w=2300.0), miner(3, max_preset=None), miner(4))
+    decided = plan(snapshot(miners, 10.3))
+    assert decided.changes == ()
+    assert [skip.reason for skip in decided.skipped] == [
+        "held by an operator",
+        "offline for 90 s",
+        "no max preset is set for s19jpro",
+    ]
+    assert decided.stays == "stays: 9.2 kW of 9.3 kW used, on target"
