@@ -43,7 +43,7 @@ PowerHive are not replayed."""
 
 @click.command("replay")
 @click.option("--from", "since_text", required=True, metavar="TIME", help="Begin, like 2026-11-23T18:00 (UTC).")
-@click.option("--to", "until_text", required=True, metavar="TIME", help="End; at most 7 days later.")
+@click.option("--to", "until_text", required=True, metavar="TIME", help=f"End; up to {recorded.LONGEST_DAYS} days later.")
 @click.option("--policy", metavar="POLICY", help="As if this policy had been in force.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="As if that had been set all the time.")
 @with_appcontext
@@ -69,7 +69,7 @@ def _span(since_text: str, until_text: str) -> tuple[datetime, datetime]:
     """Return the times of --from and --to.
 
     Raises:
-        click.UsageError: no times, in the wrong order, too far apart, or not yet over.
+        click.UsageError: no times, in the wrong order, too far apart, or still to come.
     """
     since, until = _time("--from", since_text), _time("--to", until_text)
     if since >= until:
@@ -110,7 +110,8 @@ def _print(
         cells = [_number(value, digits) for value in values]
         deltas = [_difference(before, after, digits) for before, after in pairwise(values)]
         click.echo(f"{name:28}{_line(cells, deltas)}")
-    click.echo("\nEach difference is to the column before: the first is the model's error, the second what was tried.")
+    second = "; the second one is what was tried" if changed else ""
+    click.echo(f"\nThe replay as it was set differs from what really was by the model's error{second}.")
     click.echo(LEGEND)
     for note in model.notes(recording, changed):
         click.echo(note)
@@ -131,5 +132,5 @@ def _number(value: float | None, digits: int) -> str:
 def _difference(before: float | None, after: float | None, digits: int) -> str:
     if before is None or after is None:
         return "-"
-    share = f" ({100.0 * (after - before) / before:+.1f} %)" if before else ""
+    share = f" ({100.0 * (after - before) / before:+.1f} %)" if round(before, digits) else ""
     return f"{after - before:+,.{digits}f}{share}"

@@ -57,8 +57,8 @@ def test_an_order_for_the_whole_farm_is_told_as_it_is() -> None:
 
 
 def test_whom_nothing_may_be_sent_has_its_own_reason_in_every_cycle() -> None:
-    miners = (miner(1, held=True), miner(2, silent_s=90.0, last_accounted_w=2300.0), miner(3, max_preset=None), miner(4))
-    decided = plan(snapshot(miners, 10.3))
+    silent = miner(2, silent_s=90.0, last_accounted_w=2300.0)
+    decided = plan(snapshot((miner(1, held=True), silent, miner(3, max_preset=None), miner(4)), 10.3))
     assert decided.changes == ()
     assert [skip.reason for skip in decided.skipped] == [
         "held by an operator",
