@@ -43,7 +43,9 @@ PowerHive are not replayed."""
 
 @click.command("replay")
 @click.option("--from", "since_text", required=True, metavar="TIME", help="Begin, like 2026-11-23T18:00 (UTC).")
-@click.option("--to", "until_text", required=True, metavar="TIME", help=f"End; up to {recorded.LONGEST_DAYS} days later.")
+@click.option(
+    "--to", "until_text", required=True, metavar="TIME", help=f"End, {recorded.LONGEST_DAYS} days later at most."
+)
 @click.option("--policy", metavar="POLICY", help="As if this policy had been in force.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="As if that had been set all the time.")
 @with_appcontext

@@ -156,9 +156,7 @@ def notes(recording: Recording, changed: Mapping[str, Any] | None = None) -> lis
             f"{left_out_s / SECONDS_PER_HOUR:.1f} h are left out of all columns: PowerHive recorded nothing in them."
         )
     if any(rules.changed(then, changed or {}).mode is not Mode.ARMED for _, then in recording.settings):
-        said.append(
-            "The mode was not armed all the time; then the replay sends nothing either. Try --set mode=armed."
-        )
+        said.append("The mode was not armed all the time; then the replay sends nothing either. Try --set mode=armed.")
     said.append(
         f"What was really drawn and hashed is the mean of each miner's samples: {recording.sweeps:,} of them."
         if recording.sweeps
@@ -245,9 +243,7 @@ def _readings(recording: Recording, settings: Sequence[tuple[float, Settings]], 
     return found
 
 
-def _cycle_of(
-    reading: RecordedReading, recording: Recording, cycle_times: Sequence[float]
-) -> RecordedCycle | None:
+def _cycle_of(reading: RecordedReading, recording: Recording, cycle_times: Sequence[float]) -> RecordedCycle | None:
     """Return the cycle that used the reading, else the nearest before it, else the first one; None without any."""
     place = bisect_left(cycle_times, reading.at_s)
     if not cycle_times:
