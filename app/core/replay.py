@@ -162,6 +162,12 @@ def notes(recording: Recording, changed: Mapping[str, Any] | None = None) -> lis
         if recording.sweeps
         else "What was really drawn and hashed is not known: no samples of the miners were kept."
     )
+    losses_s = sorted({view.switch_loss_s for view in recording.miners})
+    said.append(
+        "In the model a change costs "
+        + " to ".join(f"{loss_s:.0f}" for loss_s in dict.fromkeys((losses_s[0], losses_s[-1])))
+        + " s of full hashrate, by miner model; where that is wrong, drawn energy and TH-hours are."
+    )
     if recording.by_hand:
         said.append(f"Changes ordered by hand: {recording.by_hand}; they are counted, but not replayed.")
     silent = sum(view.silent_s is not None for view in recording.miners)

@@ -219,14 +219,16 @@ def test_a_switch_costs_what_it_costs_this_miner_model(loss_s: float, lost_ths_h
 
 
 def test_the_notes_name_what_the_replay_does_not_know() -> None:
-    was = recording(steady(25.6), by_hand=3, guessed=2)
+    miners = (replace(miner(1), switch_loss_s=26.0), *fleet(9))
+    was = recording(steady(25.6), by_hand=3, guessed=2, miners=miners)
     said = replay.notes(was)
+    assert any(note.startswith("In the model a change costs 26 to 70 s of full hashrate") for note in said)
     assert "Changes ordered by hand: 3; they are counted, but not replayed." in said
     assert "Miners that begin on their present preset, because none was recorded: 2." in said
     assert "Accounted at the beginning: really 20.0 kW, replay 23.0 kW." in said
-    assert replay.notes(recording(steady(25.6), cycles=(), sweeps=12)) == [
-        "What was really drawn and hashed is the mean of each miner's samples: 12 of them."
-    ]
+    samples, cost = replay.notes(recording(steady(25.6), cycles=(), sweeps=12))
+    assert samples == "What was really drawn and hashed is the mean of each miner's samples: 12 of them."
+    assert cost.startswith("In the model a change costs 70 s of full hashrate, by miner model")
 
 
 @pytest.mark.parametrize(("hours", "miners", "switches", "rate"), [(24, 10, 50, 5.0), (12, 10, 5, 1.0), (0, 0, 0, 0.0)])
