@@ -89,6 +89,10 @@ class MinerModel(Base):
     untuned_use: Mapped[str] = mapped_column(String(16), default="when_needed")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)  # optimistic locking of the operator's edits
+    # What its preset changes cost: the operator's own numbers win over the measured changes, which the poller writes.
+    settle_s: Mapped[float | None] = mapped_column()
+    switch_loss_s: Mapped[float | None] = mapped_column()
+    switches: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")  # newest last
 
     presets: Mapped[list[ModelPreset]] = relationship(back_populates="model", cascade="all, delete-orphan")
 
@@ -191,6 +195,11 @@ class MinerStatusRow(Base):
     polled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     polled_monotonic_s: Mapped[float | None] = mapped_column()
     polled_boot_id: Mapped[str | None] = mapped_column(String(40))
+    power_factor: Mapped[float | None] = mapped_column()  # learned (core/learning); None: nothing yet
+    hashrate_factor: Mapped[float | None] = mapped_column()
+    learned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    measured_change_id: Mapped[int | None] = mapped_column()  # whose cost is or was measured (core/switching)
+    measured_ths_s: Mapped[float | None] = mapped_column()  # hashed since it was sent; None: the measurement is over
 
     miner: Mapped[Miner] = relationship(back_populates="status")
 

@@ -15,6 +15,7 @@ from app.extensions import db
 from app.jobs import apply, plant_poller
 from app.jobs.gate import Lease
 from app.models import BalanceCycle, Command, PresetChangeRow
+from app.store import settings
 from tests.store import farm
 from tests.store.farm import FakeHands
 
@@ -72,7 +73,7 @@ def test_a_dry_run_says_why_a_miner_is_passed_over_and_that_the_mode_is_not_arme
 
 def surplus() -> None:
     """Four miners at 10 kW, a plant of 13 kW, a service that has seen all."""
-    farm.build(4, clock.stamp(), running="2500")
+    farm.build(4, clock.stamp(), running="2500", policy="stepwise")
     farm.term(clock.stamp())
     farm.reading(clock.stamp(), 13.0)
 
@@ -85,7 +86,8 @@ def test_a_dry_run_tries_a_policy_and_settings_that_are_not_in_force(app: Flask,
     assert "policy economic, mode armed; tried: safety_margin_percent 0.0, policy economic" in tried.output
     assert "target 13.0 kW" in tried.output
     assert "every other managed miner stays: surplus 3.0 kW has lasted 15 of 180 s" in tried.output
-    assert [row.name for row in db.session.scalars(db.select(farm.SettingRow))] == ["mode"]
+    assert {row.name for row in db.session.scalars(db.select(farm.SettingRow))} == {"mode", "policy"}
+    assert settings.load().policy == "stepwise"
 
 
 def test_a_dry_run_with_another_window_or_cooldown_looks_at_it_as_it_would_be(app: Flask, service: None) -> None:

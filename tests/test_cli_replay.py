@@ -41,7 +41,7 @@ def recorded() -> Stamp:
     """Four miners on 2500 W under a plant of 13 kW, for a quarter of an hour until now; return its beginning."""
     now = clock.stamp()
     begin = farm.earlier(now, SPAN_S)
-    farm.build(4, begin, running="2500")
+    farm.build(4, begin, running="2500", policy="stepwise")
     with writing() as session:
         session.add_all(
             MinerSample(miner_id=i, recorded_at=farm.later(begin, 300 * n).utc, state="mining", preset="2500",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, jsonify
 
 from app.api import answers, body
 from app.api.blueprint import bp
+from app.core import switching
+from app.core.switching import Cost
+from app.core.types import UntunedUse
 from app.models import MinerModel
 from app.store import miner_models
+from app.store.miner_models import Learned
 
 MAX_POWER_W = 100_000
 MAX_HASHRATE_TH = 100_000.0
@@ -19,29 +24,42 @@ PRESET_FIELDS = ("preset", "power_w", "hashrate_th")
 @bp.get("/models")
 def all_models() -> Response:
     """Return every miner model, newest first."""
-    return jsonify([_model(model) for model in miner_models.all_models()])
+    learned = miner_models.learned()
+    return jsonify([_model(model, learned) for model in miner_models.all_models()])
 
 
 @bp.get("/models/<alias>")
 def one_model(alias: str) -> Response:
     """Return one miner model."""
-    return jsonify(_model(miner_models.get(alias)))
+    return jsonify(_model(miner_models.get(alias), miner_models.learned()))
 
 
 @bp.patch("/models/<alias>")
 def change_model(alias: str) -> Response:
-    """Set `max_preset` ("" or null clears it) and/or the expected numbers of some presets (`presets_power`)."""
+    """Set `max_preset` ("" or null clears it) and/or the expected numbers of some presets (`presets_power`).
+
+    `settle_s` and `switch_loss_s`: own numbers of what a preset change costs; null goes back to the learned ones.
+    `untuned_use`: whether PowerHive may choose untuned presets by itself.
+    """
     miner_models.get(alias)
-    wanted = body.read(("max_preset", "presets_power"))
+    wanted = body.read(("max_preset", "presets_power", "settle_s", "switch_loss_s", "untuned_use"))
     changes: dict[str, Any] = {}
     if "max_preset" in wanted:
         name = wanted["max_preset"]
         if name is not None and not isinstance(name, str):
             body.refuse("max_preset", 'the name of a preset of the ladder, or "" or null for none', name)
         changes["max_preset"] = name
+    for name, bounds in (("settle_s", switching.OWN_SETTLE_S), ("switch_loss_s", switching.OWN_LOSS_S)):
+        if name in wanted:
+            changes[name] = body.number(wanted, name, *bounds)
+    if "untuned_use" in wanted:
+        use = wanted["untuned_use"]
+        if not isinstance(use, str) or use not in set(UntunedUse):
+            body.refuse("untuned_use", f"one of {', '.join(UntunedUse)}", use)
+        changes["untuned_use"] = use
     if "presets_power" in wanted:
         changes["expected"] = _expected(wanted["presets_power"])
-    return jsonify(_model(miner_models.change(alias, changes)))
+    return jsonify(_model(miner_models.change(alias, changes), miner_models.learned()))
 
 
 def _expected(rows: Any) -> dict[str, dict[str, Any]]:
@@ -70,8 +88,9 @@ def _numbers(row: dict[str, Any]) -> dict[str, Any]:
     return {column: value for column, value in numbers.items() if named[column] in row}
 
 
-def _model(model: MinerModel) -> dict[str, Any]:
+def _model(model: MinerModel, learned: Mapping[tuple[int, str], Learned]) -> dict[str, Any]:
     rungs = miner_models.rungs(model)
+    costs = miner_models.costs(model)
     return {
         "name": model.name,
         "alias": model.alias,
@@ -87,6 +106,7 @@ def _model(model: MinerModel) -> dict[str, Any]:
                 "modded_psu_required": rung.modded_psu_required,
                 "tuned_count": rung.tuned_count,
                 "miner_count": rung.miner_count,
+                **_learned(learned.get((model.id, rung.name), Learned(0, None, None))),
             }
             for rung in rungs
         ],
@@ -94,4 +114,23 @@ def _model(model: MinerModel) -> dict[str, Any]:
         "allow_modded_psu": model.allow_modded_psu,
         "untuned_use": model.untuned_use,
         "version": model.version,
+        "settle_s": model.settle_s,
+        "switch_loss_s": model.switch_loss_s,
+        "switch_loss_counted_s": switching.loss_s(costs, model.switch_loss_s),
+        "learned_with_restart": _cost(costs.with_restart),
+        "learned_without_restart": _cost(costs.without_restart),
     }
+
+
+def _learned(seen: Learned) -> dict[str, Any]:
+    """What the preset draws and hashes on average; null where none of its miners has learned it."""
+    return {
+        "learned_power_w": None if seen.power_w is None else round(seen.power_w),
+        "learned_hashrate_th": None if seen.hashrate_ths is None else round(seen.hashrate_ths, 1),
+        "learned_miner_count": seen.miners,
+    }
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    """The medians of the measured changes of one kind; null while they are too few."""
+    return {"events": cost.events, "settle_s": cost.settle_s, "switch_loss_s": cost.loss_s}

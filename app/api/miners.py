@@ -147,7 +147,15 @@ def _miner(miner: Miner) -> dict[str, Any]:
         "unlock_pass_set": miner.unlock_password is not None,
         "adoption_error": miner.adoption_error,
         "last_seen_at": answers.instant(miner.last_seen_at),
+        "power_factor": _factor(status.power_factor if status else None),
+        "hashrate_factor": _factor(status.hashrate_factor if status else None),
+        "learned_at": answers.instant(status.learned_at) if status else None,
     }
+
+
+def _factor(learned: float | None) -> float:
+    """A factor as it counts: 1 until something is learned (then `learned_at` says when)."""
+    return 1.0 if learned is None else round(learned, 4)
 
 
 def _status(status: MinerStatusRow) -> dict[str, Any]:

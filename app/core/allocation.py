@@ -1,21 +1,22 @@
 """The multiple-choice knapsack: one option per item, the most value within a budget of watts.
 
 Solved by the items' upper hulls: the segments of all hulls, taken by their value per watt, best first, are the optimum
-of the relaxed problem (its Lagrangian); what is left of the budget is filled with the best upgrades that still fit.
-Most it can miss is the value of one hull segment, whatever the number of items.
+of the relaxed problem (its Lagrangian). What is left of the budget, less than one segment, is used by changes of up to
+three items around that price, options off the hulls among them. Most it can miss is the value of one hull segment,
+whatever the number of items.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MISSES = 96  # upgrades too large for the rest of the budget before the search ends; the best of them fill it otherwise
 NEAR = 96  # items around the end of the budget whose options off the hulls are tried in pairs
 TRIED = 256  # ... and how many of their changes: those that give up the least at the price of a watt
 ROUNDS = 12
 CLOSE = 1e-5  # share of the relaxed optimum that is close enough
+FAR = 5e-5  # ... and from which changes are tried in threes
+FIRSTS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +75,23 @@ def allocate(menus: Sequence[Menu], budget_w: float) -> list[int]:
             break
         left_w -= need_w
         reached[group] = level + 1
-    levels = [0] * len(menus)
-    for group, level in enumerate(reached):
-        for number in members[group]:
-            levels[number] = level
     if broke == len(segments):
         return [item.hull[-1] for item in menus]
-    price = -segments[broke][0]
-    possible = price * left_w  # what the relaxed optimum would still win
-    before = _value(menus, levels)
-    missed, left_w = _one_by_one(menus, levels, left_w)
-    possible -= _value(menus, levels) - before
-    picks = [item.hull[level] for item, level in zip(menus, levels, strict=True)]
-    near = list(dict.fromkeys(number for group in _around(segments, broke) for number in members[group][:NEAR]))
-    _improve(menus, picks, near[:NEAR], left_w, _Goal(price, possible, CLOSE * (before + possible)))
-    left_w = budget_w - sum(item.options[pick][0] for item, pick in zip(menus, picks, strict=True))
-    _fill(menus, picks, missed, left_w)
+    picks = [0] * len(menus)
+    for group, level in enumerate(reached):
+        for number in members[group]:
+            picks[number] = shared[group].hull[level]
+    slope, group, level = segments[broke]
+    one_w = _segment_w(shared[group], level)
+    fitting = members[group][: int(left_w / one_w)]
+    for number in fitting:
+        picks[number] = shared[group].hull[level + 1]
+    left_w -= one_w * len(fitting)
+    possible = -slope * left_w  # what the relaxed optimum would still win
+    near = list(dict.fromkeys(number for found in _around(segments, broke) for number in members[found][:NEAR]))[:NEAR]
+    value = sum(item.options[pick][1] for item, pick in zip(menus, picks, strict=True))
+    _improve(menus, picks, near, left_w, _Goal(-slope, possible, value + possible))
     return picks
-
-
-def _value(menus: Sequence[Menu], levels: Sequence[int]) -> float:
-    return sum(item.options[item.hull[level]][1] for item, level in zip(menus, levels, strict=True))
 
 
 def _around(segments: Sequence[tuple[float, int, int]], broke: int) -> list[int]:
@@ -107,48 +104,25 @@ def _segment_w(item: Menu, level: int) -> float:
     return item.options[item.hull[level + 1]][0] - item.options[item.hull[level]][0]
 
 
-def _one_by_one(menus: Sequence[Menu], levels: list[int], left_w: float) -> tuple[list[int], float]:
-    """Take segments item by item, the best first; return the items whose next one did not fit, and what is left (W)."""
-    waiting = [
-        (-item.slopes[level], number)
-        for number, (item, level) in enumerate(zip(menus, levels, strict=True))
-        if level < len(item.slopes)
-    ]
-    heapq.heapify(waiting)
-    missed: list[int] = []
-    while waiting and len(missed) < MISSES:
-        number = waiting[0][1]
-        item, level = menus[number], levels[number]
-        need_w = _segment_w(item, level)
-        if need_w > left_w:
-            missed.append(number)
-            heapq.heappop(waiting)
-            continue
-        left_w -= need_w
-        levels[number] = level + 1
-        if level + 1 < len(item.slopes):
-            heapq.heapreplace(waiting, (-item.slopes[level + 1], number))
-        else:
-            heapq.heappop(waiting)
-    return missed, left_w
-
-
 @dataclass(frozen=True, slots=True)
 class _Goal:
-    """The price of a watt (value per W), what the relaxed optimum could still win, and how little is good enough."""
+    """The price of a watt (value per W), what the relaxed optimum could still win, and all that it is worth."""
 
     price: float
     possible: float
-    enough: float
+    optimum: float
 
 
 def _improve(menus: Sequence[Menu], picks: list[int], near: Sequence[int], left_w: float, goal: _Goal) -> None:
-    """Change one or two items at a time so that the rest of the budget wins more, until it is close to the bound."""
+    """Change one, two or three items at a time so that the rest of the budget wins more, until close to the bound."""
     possible = goal.possible
     for _ in range(ROUNDS):
-        if possible <= goal.enough:
+        if possible <= CLOSE * goal.optimum:
             return
-        best = _best_pair(_changes(menus, picks, near, goal.price), left_w)
+        changes = _changes(menus, picks, near, goal.price)
+        best = _best_pair(changes, left_w)
+        if best is None and possible > FAR * goal.optimum:
+            best = _best_three(changes, left_w, goal.price)
         if best is None:
             return
         for power_w, value, number, pick in best:
@@ -202,20 +176,16 @@ def _best_pair(changes: Sequence[_Change], left_w: float) -> tuple[_Change, ...]
     return best
 
 
-def _fill(menus: Sequence[Menu], picks: list[int], missed: Sequence[int], left_w: float) -> None:
-    """Use what is left for options off the hulls: the single upgrade that wins most, again and again."""
-    while True:
-        best, best_number, best_pick = 0.0, -1, 0
-        for number in missed:
-            options, pick = menus[number].options, picks[number]
-            own_w, own = options[pick]
-            for other in range(pick + 1, len(options)):
-                power_w, value = options[other]
-                if power_w - own_w > left_w:
-                    break
-                if value - own > best:
-                    best, best_number, best_pick = value - own, number, other
-        if best_number < 0:
-            return
-        left_w -= menus[best_number].options[best_pick][0] - menus[best_number].options[picks[best_number]][0]
-        picks[best_number] = best_pick
+def _best_three(changes: Sequence[_Change], left_w: float, price: float) -> tuple[_Change, ...] | None:
+    """Return three changes of different items that fit and together win most; None: none wins.
+
+    The first is one of those that give up the least at that price; the others are its best pair.
+    """
+    best: tuple[_Change, ...] | None = None
+    most = 0.0
+    for first in sorted(changes, key=lambda change: price * change[0] - change[1])[:FIRSTS]:
+        others = [change for change in changes if change[2] != first[2]]
+        pair = _best_pair(others, left_w - first[0])
+        if pair is not None and (won := first[1] + sum(change[1] for change in pair)) > most:
+            best, most = (first, *pair), won
+    return best

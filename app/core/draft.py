@@ -15,7 +15,6 @@ from app.core.types import (
     Mode,
     Origin,
     PlantView,
-    Preset,
     PresetChange,
     Skip,
     Snapshot,
@@ -41,8 +40,10 @@ class Draft:
         # What would be done is planned in every mode; the door looks at the mode before anything is sent.
         self._facts = LimitFacts(mode=Mode.ARMED, increases_allowed=age.increases_allowed)
         self._candidates: dict[int, Candidate] = {}
-        self._lowest: dict[tuple[object, ...], Preset | None] = {}
-        self._steps: dict[tuple[object, ...], eligible.Steps] = {}
+        self._stop = Step(None, self.stopped_w)
+        self._stops_for_value = (
+            snapshot.settings.last_resort == "stop" and snapshot.settings.stops_for_value and not age.stale
+        )
 
     # --- who ---
 
@@ -54,46 +55,54 @@ class Draft:
         """Return the miner with its possible steps."""
         found = self._candidates.get(miner.id)
         if found is None:
-            found = eligible.candidate(miner, self.books.accounts[miner.id], self.snapshot.settings, self._steps)
+            found = eligible.candidate(miner, self.books.accounts[miner.id], self.snapshot.settings)
             if not self._facts.increases_allowed:
                 sure = (step for step in found.lower if not is_increase(_cut(found, step), miner))
                 found = replace(found, lower=tuple(sure))
             self._candidates[miner.id] = found
         return found
 
-    def lowest(self, miner: MinerView) -> Preset | None:
-        """Return the miner's lowest choice; equal miners share the answer."""
-        key = (id(miner.ladder), miner.max_preset_w, miner.allow_modded_psu, miner.untuned_use)
-        if key not in self._lowest:
-            self._lowest[key] = ladder.lowest(miner)
-        return self._lowest[key]
+    def stoppable(self, miner: MinerView) -> Candidate:
+        """Return the miner with its steps and, where its watts may win more elsewhere, with a stop as one more.
+
+        A choice of value needs values that are known: on old data only an emergency stops miners (`last_resort`).
+        """
+        found = self.candidate(miner)
+        if not (self._stops_for_value and miner.state.hashing and eligible.stoppable(miner)):
+            return found
+        return Candidate(miner, found.power_w, found.preset, found.expected_ths, found.lower, found.higher, self._stop)
+
+    def startable(self, miner: MinerView) -> Candidate:
+        """Return a miner that PowerHive stopped, with its start at the lowest preset as its step up."""
+        lowest = ladder.lowest(miner)
+        start = () if lowest is None else (Step(lowest, self.lowest_w(miner)),)
+        return replace(self.candidate(miner), preset=None, expected_ths=0.0, lower=(), higher=start)
 
     def lowest_w(self, miner: MinerView) -> float:
         """Return what the miner could be brought down to by presets (W), now or after its cooldown.
 
         A stopped one: what its lowest preset would take. One that cannot be moved: what it counts with.
         """
-        lowest = self.lowest(miner)
-        lowest_w = power.wall_w(miner, lowest, self.snapshot.settings)
         counted_w = self.books.accounts[miner.id].power_w
         if eligible.stopped_by_us(miner):
+            lowest_w = power.wall_w(miner, ladder.lowest(miner), self.snapshot.settings)
             return lowest_w if lowest_w is not None else counted_w
-        if lowest_w is None or eligible.untouchable(miner) is not None or eligible.gave_up_cutting(miner):
+        if eligible.untouchable(miner) is not None or eligible.gave_up_cutting(miner):
             return counted_w
-        return min(counted_w, lowest_w)
+        lower = self.candidate(miner).lower
+        return lower[-1].power_w if lower else counted_w
 
     def lowest_ths(self, miner: MinerView) -> float | None:
         """Return the hashrate of the miner's lowest preset in TH/s; None where it has no preset to choose."""
-        lowest = self.lowest(miner)
+        lowest = ladder.lowest(miner)
         return None if lowest is None else power.preset_ths(miner, lowest)
 
     # --- what ---
 
     def move(self, candidate: Candidate, step: Step, reason: str, origin: Origin = Origin.BALANCER) -> bool:
         """Plan a change to `step`, unless a hard limit forbids it; then the miner is skipped with that sentence."""
-        return self._add(
-            candidate, ChangeKind.PRESET, preset=step.preset.name, new_w=step.power_w, reason=reason, origin=origin
-        )
+        kind, preset = (ChangeKind.STOP, None) if step.preset is None else (ChangeKind.PRESET, step.preset.name)
+        return self._add(candidate, kind, preset=preset, new_w=step.power_w, reason=reason, origin=origin)
 
     def to_lowest(self, miner: MinerView, reason: str, origin: Origin) -> None:
         """Plan the way to the miner's lowest preset, where it is not there already or on its way."""
@@ -120,7 +129,7 @@ class Draft:
         planned = self.changes.get(miner.id)
         return planned is not None and planned.kind is ChangeKind.STOP
 
-    def start(self, miner: MinerView) -> float:
+    def start(self, miner: MinerView, reason: str = "the room for it has lasted") -> float:
         """Plan to start a miner we stopped, at its lowest preset. Return the watts this takes, 0 if forbidden."""
         lowest = ladder.lowest(miner)
         candidate, lowest_w = self.candidate(miner), self.lowest_w(miner)
@@ -129,7 +138,7 @@ class Draft:
             ChangeKind.START,
             preset=None if lowest is None else lowest.name,
             new_w=lowest_w,
-            reason="the room for it has lasted",
+            reason=reason,
             origin=Origin.BALANCER,
         )
         return lowest_w - candidate.power_w if started else 0.0
@@ -137,6 +146,13 @@ class Draft:
     def skip(self, miner: MinerView, reason: str) -> None:
         """Note why a miner is passed over."""
         self.skips[miner.id] = Skip(miner.id, miner.mac, reason)
+
+    def pass_over_untouchable(self) -> None:
+        """Give whom nothing may be sent to its own reason, also where this cycle had nothing for it."""
+        for miner in self.unmoved():
+            why_not = eligible.untouchable(miner)
+            if why_not is not None and miner.id not in self.skips:
+                self.skip(miner, why_not)
 
     def _add(
         self, candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin
@@ -181,9 +197,22 @@ class Draft:
             if not eligible.stopped_by_us(m)
         )
 
-    def fleet_max_w(self) -> float:
-        """Return what the managed miners could draw at their highest allowed presets (W)."""
-        return self.books.current_w + self.raise_room_w()
+    def highest_w(self) -> list[float]:
+        """Return what each managed miner could draw at its highest allowed preset, a stopped one too (W).
+
+        One that cannot be moved: what it counts with.
+        """
+        return [self._highest_w(miner) for miner in self.managed]
+
+    def _highest_w(self, miner: MinerView) -> float:
+        counted_w = self.books.accounts[miner.id].power_w
+        if eligible.untouchable(miner) is not None:
+            return counted_w
+        if eligible.stopped_by_us(miner):
+            choices = ladder.choices(miner)
+            return power.wall_w(miner, choices[-1], self.snapshot.settings) or counted_w if choices else counted_w
+        higher = self.candidate(miner).higher
+        return higher[-1].power_w if higher else counted_w
 
     def raise_room_w(self) -> float:
         """Return what the managed miners could still take, at their highest allowed presets (W)."""
@@ -212,5 +241,5 @@ def _change(
 
 def _cut(candidate: Candidate, step: Step) -> PresetChange:
     return _change(
-        candidate, ChangeKind.PRESET, preset=step.preset.name, new_w=step.power_w, reason="", origin=Origin.BALANCER
+        candidate, ChangeKind.PRESET, preset=step.name, new_w=step.power_w, reason="", origin=Origin.BALANCER
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from app.core import allocation, power
 from app.core.allocation import Menu
+from app.core.memo import Memo
 from app.core.policies import Candidate, Move, Step
 from app.core.types import Settings, Snapshot
 
@@ -33,13 +34,15 @@ def cut_above_w(target_w: float, settings: Settings) -> float:
     return max(settings.tolerance_w, settings.cut_above_percent / 100.0 * target_w)
 
 
-def usable(snapshot: Snapshot, target_w: float, planned_w: float, fleet_max_w: float) -> Usable:
+def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Sequence[float]) -> Usable:
     """Return how much may be raised in this cycle: towards the lowest target of the last readings.
 
     The targets are computed from the available power of those readings with today's settings, so that a new margin acts
     at once. Fewer readings than the window (just started, or a gap): only the fast path, which needs two.
+    `highest_w`: what each managed miner could draw; the steps are shares of their sum, but any one miner fits into one.
     """
     settings = snapshot.settings
+    fleet_max_w = sum(highest_w)
     wanted = settings.raise_window_readings
     targets = recent_targets_w(snapshot, target_w)
     least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * fleet_max_w)
@@ -54,7 +57,7 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, fleet_max_w: f
         lasted = _lasted(targets, planned_w + least_w)
         ages_s = lasted * snapshot.interval_s, wanted * snapshot.interval_s
         return Usable(0.0, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
-    step_w = settings.raise_step_percent / 100.0 * fleet_max_w
+    step_w = max(settings.raise_step_percent / 100.0 * fleet_max_w, max(highest_w, default=0.0))
     return Usable(min(room_w, step_w), f"{surplus}, of it {min(room_w, step_w) / 1000.0:,.1f} kW may be used now")
 
 
@@ -75,52 +78,49 @@ class Economic:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._menus: dict[tuple[object, ...], tuple[Menu, tuple[Step | None, ...]]] = {}
 
     def reduce(self, candidates: Sequence[Candidate], need_w: float) -> list[Move]:
         """Free `need_w` where that loses the least; everything there is where it cannot be had."""
-        return self._solve(candidates, -need_w, down=True, up=False)
+        return self._solve(candidates, -need_w, down=True, up=False)[0]
 
-    def increase(self, candidates: Sequence[Candidate], room_w: float, tolerance_w: float) -> list[Move]:
-        """Use `room_w` where it wins the most. `tolerance_w` is not needed: small rests are left alone by `usable`."""
-        return self._solve(candidates, room_w, down=False, up=True)
+    def increase(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
+        """Use `room_w` where it wins the most, starts of stopped miners among the rest."""
+        return self._solve(candidates, room_w, down=False, up=True)[0]
 
     def exchange(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
         """Move watts from where they win little to where they win more, and use `room_w` (below 0: free so much).
 
         Nothing, where all of it would win less than the smallest gain that is worth it.
         """
-        moves = self._solve(candidates, room_w, down=True, up=True)
-        horizon_s = self._settings.horizon_s
-        before = sum(c.expected_ths for c in candidates) * horizon_s
-        gain = sum(
-            _ths(m.candidate, m.step) * self._lasts_s(m.candidate, m.step) - m.candidate.expected_ths * horizon_s
-            for m in moves
-        )
+        moves, gain = self._solve(candidates, room_w, down=True, up=True)
+        before = sum(c.expected_ths for c in candidates) * self._settings.horizon_s
         return moves if gain > before * self._settings.reoptimise_gain_percent / 100.0 else []
 
-    def _solve(self, candidates: Sequence[Candidate], room_w: float, *, down: bool, up: bool) -> list[Move]:
-        found = [self._menu(candidate, down=down, up=up) for candidate in candidates]
+    def _solve(
+        self, candidates: Sequence[Candidate], room_w: float, *, down: bool, up: bool
+    ) -> tuple[list[Move], float]:
+        """Return the moves that win most, and what they win over staying (TH/s x s)."""
+        menus = [self._menu(candidate, down=down, up=up) for candidate in candidates]
         budget_w = sum(candidate.power_w for candidate in candidates) + room_w
-        picks = allocation.allocate([menu for menu, _ in found], budget_w)
-        moves = []
-        for candidate, (_, steps), pick in zip(candidates, found, picks, strict=True):
-            step = steps[pick]
+        picks = allocation.allocate([found.menu for found in menus], budget_w)
+        moves, gain = [], 0.0
+        for candidate, found, pick in zip(candidates, menus, picks, strict=True):
+            step = found.steps[pick]
             if step is not None:
                 moves.append(Move(candidate, step, _why(candidate, step)))
-        return moves
+                gain += found.menu.options[pick][1] - found.stays
+        return moves, gain
 
-    def _menu(self, candidate: Candidate, *, down: bool, up: bool) -> tuple[Menu, tuple[Step | None, ...]]:
-        """Return what the miner may be told, ascending in power, None = stay where it is; equal miners share one."""
-        miner = candidate.miner
-        key = (id(candidate.lower), id(candidate.higher), candidate.power_w, candidate.expected_ths,
-               miner.hashrate_factor, miner.switch_loss_s, down, up)  # fmt: skip
-        known = self._menus.get(key)
-        if known is None:
-            known = self._menus[key] = self._made(candidate, _steps(candidate, down=down, up=up))
-        return known
+    def _menu(self, candidate: Candidate, *, down: bool, up: bool) -> _Choices:
+        """Return what the miner may be told; equal miners share it, in this cycle and the next ones."""
+        miner, settings = candidate.miner, self._settings
+        key = (id(candidate.lower), id(candidate.higher), candidate.stop, candidate.power_w, candidate.expected_ths,
+               miner.hashrate_factor, miner.switch_loss_s, settings.horizon_s, settings.untuned_loss_s,
+               settings.restart_room_lasts_s, down, up)  # fmt: skip
+        alive = candidate.lower, candidate.higher
+        return _known_choices.get(key, alive, lambda: self._made(candidate, _steps(candidate, down=down, up=up)))
 
-    def _made(self, candidate: Candidate, steps: Iterable[Step | None]) -> tuple[Menu, tuple[Step | None, ...]]:
+    def _made(self, candidate: Candidate, steps: Iterable[Step | None]) -> _Choices:
         options: list[tuple[float, float]] = []
         kept: list[Step | None] = []
         before_w = ths = -1e9
@@ -128,26 +128,50 @@ class Economic:
             power_w = candidate.power_w if step is None else step.power_w
             if power_w > before_w:
                 ths = max(_ths(candidate, step), ths + LEAST_THS_PER_W * (power_w - before_w))
-                options.append((power_w, ths * self._lasts_s(candidate, step)))
+                options.append((power_w, self._worth(candidate, step, ths)))
                 kept.append(step)
                 before_w = power_w
-        return allocation.menu(options), tuple(kept)
+        return _Choices(allocation.menu(options), tuple(kept), candidate.expected_ths * self._settings.horizon_s)
 
-    def _lasts_s(self, candidate: Candidate, step: Step | None) -> float:
-        """Return for how long of the horizon a choice hashes: a switch loses some of its own new hashrate first."""
-        loss_s = 0.0 if step is None else candidate.miner.switch_loss_s
-        if step is not None and not step.preset.tuned:
-            loss_s += self._settings.untuned_loss_s
-        return max(0.0, self._settings.horizon_s - loss_s)
+    def _worth(self, candidate: Candidate, step: Step | None, ths: float) -> float:
+        """Return what a choice hashes within the horizon (TH/s x s): a switch loses some of its own hashrate first.
+
+        A stop costs what coming back will cost: its room has to last, then the miner starts at its lowest preset.
+        """
+        settings, loss_s = self._settings, candidate.miner.switch_loss_s
+        if step is None:
+            return ths * settings.horizon_s
+        if step.preset is None:
+            least = candidate.lower[-1] if candidate.lower else None
+            return -_ths(candidate, least) * (settings.restart_room_lasts_s + loss_s)
+        if not step.preset.tuned:
+            loss_s += settings.untuned_loss_s
+        return ths * max(0.0, settings.horizon_s - loss_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """A miner's menu, the step that each of its options stands for (None: it stays), and what staying is worth."""
+
+    menu: Menu
+    steps: tuple[Step | None, ...]
+    stays: float
+
+
+_known_choices: Memo[_Choices] = Memo()
 
 
 def _ths(candidate: Candidate, step: Step | None) -> float:
-    return candidate.expected_ths if step is None else power.preset_ths(candidate.miner, step.preset)
+    if step is None:
+        return candidate.expected_ths
+    return 0.0 if step.preset is None else power.preset_ths(candidate.miner, step.preset)
 
 
 def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
+    """Return a miner's steps, ascending in power; None stands for staying where it is."""
     lower = candidate.lower[::-1] if down else ()
-    return [*lower, None, *(candidate.higher if up else ())]
+    stop = [candidate.stop] if down and candidate.stop is not None else []
+    return [*stop, *lower, None, *(candidate.higher if up else ())]
 
 
 def _why(candidate: Candidate, step: Step) -> str:
@@ -156,5 +180,5 @@ def _why(candidate: Candidate, step: Step) -> str:
     ths = _ths(candidate, step) - candidate.expected_ths
     verb = "takes" if watts > 0 else "frees"
     price = f" ({watts / ths:,.0f} W per TH/s, the best use of the farm's watts)" if watts * ths > 0 else ""
-    old = candidate.preset or "unknown preset"
-    return f"{old} -> {step.preset.name}: {verb} {abs(watts):,.0f} W for {abs(ths):,.1f} TH/s{price}"
+    old = candidate.preset or ("stopped" if candidate.miner.stopped_by_us else "unknown preset")
+    return f"{old} -> {step.name}: {verb} {abs(watts):,.0f} W for {abs(ths):,.1f} TH/s{price}"

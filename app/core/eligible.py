@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.core import ladder, power
+from app.core.memo import Memo
 from app.core.policies import Candidate, Step
 from app.core.power import Account
 from app.core.types import ChangeKind, MinerState, MinerView, Outcome, Settings
@@ -111,27 +112,15 @@ def stoppable(miner: MinerView) -> bool:
 
 
 Steps = tuple[tuple[Step, ...], tuple[Step, ...]]  # down, highest first; up, lowest first
+_known_steps: Memo[Steps] = Memo()
 
 
-def candidate(
-    miner: MinerView, account: Account, settings: Settings, known: dict[tuple[object, ...], Steps] | None = None
-) -> Candidate:
-    """Return `miner` with its steps down and up. `known`: the steps found in this cycle; equal miners share them."""
+def candidate(miner: MinerView, account: Account, settings: Settings) -> Candidate:
+    """Return `miner` with its steps down and up; equal miners share them."""
     key = (id(miner.ladder), miner.max_preset_w, miner.allow_modded_psu, miner.untuned_use, miner.power_factor,
-           account.preset, account.power_w)  # fmt: skip
-    steps = None if known is None else known.get(key)
-    if steps is None:
-        steps = _steps(miner, account, settings)
-        if known is not None:
-            known[key] = steps
-    return Candidate(
-        miner=miner,
-        power_w=account.power_w,
-        preset=account.preset,
-        expected_ths=power.expected_ths(miner, account),
-        lower=steps[0],
-        higher=steps[1],
-    )
+           settings.wall_factor, account.preset, account.power_w)  # fmt: skip
+    lower, higher = _known_steps.get(key, miner.ladder, lambda: _steps(miner, account, settings))
+    return Candidate(miner, account.power_w, account.preset, power.expected_ths(miner, account), lower, higher)
 
 
 def _steps(miner: MinerView, account: Account, settings: Settings) -> Steps:
@@ -156,8 +145,8 @@ def _steps(miner: MinerView, account: Account, settings: Settings) -> Steps:
         lowest = ladder.lowest(miner)
         lower = [step for step in lower if step.preset is lowest]
     return (
-        tuple(sorted(lower, key=lambda s: (-s.power_w, s.preset.name))),
-        tuple(sorted(higher, key=lambda s: (s.power_w, s.preset.name))),
+        tuple(sorted(lower, key=lambda s: (-s.power_w, s.name))),
+        tuple(sorted(higher, key=lambda s: (s.power_w, s.name))),
     )
 
 

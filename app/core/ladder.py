@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from app.core.memo import Memo
 from app.core.types import Ladder, MinerView, Preset, UntunedUse
 
 DISABLED = "disabled"  # the firmware's name for manual clocks: unknown watts, never chosen (CONTRACT 4)
@@ -65,4 +66,12 @@ def choices(miner: MinerView) -> tuple[Preset, ...]:
 
 def lowest(miner: MinerView) -> Preset | None:
     """Return the choice that is expected to draw the least, or None where there is none."""
-    return min(choices(miner), key=lambda preset: (preset.power_w or 0, preset.name), default=None)
+    key = (id(miner.ladder), miner.max_preset_w, miner.allow_modded_psu, miner.untuned_use)
+    return _lowest.get(key, miner.ladder, lambda: _least(choices(miner)))
+
+
+_lowest: Memo[Preset | None] = Memo()
+
+
+def _least(presets: Iterable[Preset]) -> Preset | None:
+    return min(presets, key=lambda preset: (preset.power_w or 0, preset.name), default=None)

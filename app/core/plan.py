@@ -6,14 +6,14 @@ demands; cuts; and only where none of these moved anything, raises. Every change
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from app.core import data_age, economic, eligible, policies, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
-from app.core.policies import Candidate, Move, Step
+from app.core.policies import Candidate, Move
 from app.core.types import (
     BalanceStatus,
     ChangeKind,
@@ -50,7 +50,7 @@ def plan(snapshot: Snapshot) -> Plan:
     cut = _reduce(draft, age)
     reason = cut if cut and (draft.emergency or not reason) else reason
     memory, raised = _increase(draft, age)
-    _pass_over_untouchable(draft)
+    draft.pass_over_untouchable()
     return _finish(draft, age, reason or raised, memory)
 
 
@@ -142,27 +142,32 @@ def _cuts(candidates: list[Candidate], need_w: float, snapshot: Snapshot, *, eme
 
 
 def _cuttable(draft: Draft) -> list[Candidate]:
+    economically = draft.snapshot.settings.policy == ECONOMIC
     return _movable(
-        draft, draft.unmoved(), eligible.not_cuttable, lambda found: found.lower, "already at its lowest preset"
+        draft.unmoved(),
+        draft.stoppable if economically else draft.candidate,
+        eligible.not_cuttable,
+        lambda found: bool(found.lower) or found.stop is not None,
+        lambda miner, why_not: draft.skip(miner, why_not or "already at its lowest preset"),
     )
 
 
 def _movable(
-    draft: Draft,
     miners: Iterable[MinerView],
+    candidate_of: Callable[[MinerView], Candidate],
     why_not_of: Callable[[MinerView], str | None],
-    steps_of: Callable[[Candidate], Sequence[Step]],
-    at_its_end: str,
+    has_steps: Callable[[Candidate], bool],
+    pass_over: Callable[[MinerView, str | None], None],
 ) -> list[Candidate]:
-    """Return those of `miners` that may be moved and have a step to go; the others are skipped with their reason."""
+    """Return those of `miners` that may be moved and have a step to go; the others are passed over."""
     found: list[Candidate] = []
     for miner in miners:
         why_not = why_not_of(miner)
-        candidate = draft.candidate(miner) if why_not is None else None
-        if candidate is not None and steps_of(candidate):
+        candidate = candidate_of(miner) if why_not is None else None
+        if candidate is not None and has_steps(candidate):
             found.append(candidate)
         else:
-            draft.skip(miner, why_not or at_its_end)
+            pass_over(miner, why_not)
     return found
 
 
@@ -255,17 +260,14 @@ def _use_surplus(
     budget_w = surplus_w
     if settings.ramp_up_kw_per_min is not None:
         budget_w = min(budget_w, settings.ramp_up_kw_per_min * 1000.0 - snapshot.raised_last_min_w)
+    if settings.policy == ECONOMIC:
+        return _raise_economically(draft, memory, startable, budget_w)
     reserved_w = sum(draft.lowest_w(miner) for miner in startable)
     if _has_lasted(memory.restart_room_since, snapshot, settings.restart_room_lasts_s):
         started_w = _start(draft, _startable_within(draft, memory.restart_room_w), budget_w)
         budget_w -= started_w
-        if started_w > 0:  # what is left has to last anew
-            memory = replace(memory, restart_room_since=snapshot.now, restart_room_w=surplus_w - started_w)
-    for miner in startable:
-        if miner.id not in draft.changes and miner.id not in draft.skips:
-            draft.skip(miner, f"stopped; room for it must last {settings.restart_room_lasts_s} s")
-    if settings.policy == ECONOMIC:
-        return _raise_economically(draft, memory, budget_w, draft.target_w - surplus_w + reserved_w)
+        memory = _room_left(draft, memory)
+    _note_waiting(draft, startable, _room_must_last(settings))
     if not _has_lasted(memory.surplus_since, snapshot, settings.surplus_lasts_s):
         return memory, wording.surplus_lasts(draft, surplus_w, memory.surplus_since or snapshot.now)
     raise_w = min(budget_w, surplus_w - reserved_w)
@@ -277,21 +279,52 @@ def _use_surplus(
     return memory, wording.increased(draft, surplus_w, reserved_w, candidates)
 
 
+def _room_left(draft: Draft, memory: CycleMemory) -> CycleMemory:
+    """Take what was started from the room that has lasted: the rest of it has lasted as long."""
+    started_w = sum(change.new_power_w for change in draft.changes.values() if change.kind is ChangeKind.START)
+    return replace(memory, restart_room_w=memory.restart_room_w - started_w * _room_factor(draft))
+
+
+def _note_waiting(draft: Draft, startable: Iterable[MinerView], why: str) -> None:
+    for miner in startable:
+        if miner.id not in draft.changes and miner.id not in draft.skips:
+            draft.skip(miner, f"stopped; {why}")
+
+
+def _room_must_last(settings: Settings) -> str:
+    return f"room for it must last {settings.restart_room_lasts_s} s"
+
+
 def _raise_economically(
-    draft: Draft, memory: CycleMemory, budget_w: float, counted_w: float
+    draft: Draft, memory: CycleMemory, startable: list[MinerView], budget_w: float
 ) -> tuple[CycleMemory, str]:
-    """Raise what the policy finds usable. `counted_w`: the accounted power with what is kept for stopped miners."""
-    settings = draft.snapshot.settings
-    usable = economic.usable(draft.snapshot, draft.target_w, counted_w, draft.fleet_max_w())
+    """Raise and start what the policy finds usable. A start that is worth its watts keeps them until it may be made."""
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    surplus_w = draft.target_w - draft.planned_w
+    usable = economic.usable(snapshot, draft.target_w, draft.planned_w, draft.highest_w())
     if usable.power_w <= 0:
+        _note_waiting(draft, startable, _room_must_last(settings))
         return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason))
-    candidates = _raisable(draft)
-    moves = Economic(settings).increase(candidates, min(budget_w, usable.power_w), 0.0)
+    raisable = _raisable(draft)
+    moves = Economic(settings).increase(
+        [*raisable, *(draft.startable(miner) for miner in startable)], min(budget_w, usable.power_w)
+    )
     if not moves:
-        return memory, wording.increased(draft, draft.target_w - counted_w, 0.0, candidates)
+        _note_waiting(draft, startable, "its watts win more elsewhere, or wait for the ramp")
+        return memory, wording.increased(draft, surplus_w, 0.0, raisable)
+    lasted = _has_lasted(memory.restart_room_since, snapshot, settings.restart_room_lasts_s)
+    room_w = memory.restart_room_w if lasted else 0.0
     for move in moves:
-        draft.move(move.candidate, move.step, move.reason)
-    return memory, wording.with_moves(draft, usable.reason)
+        miner, need_w = move.candidate.miner, move.step.power_w * _room_factor(draft)
+        if not eligible.stopped_by_us(miner):
+            draft.move(move.candidate, move.step, move.reason)
+        elif need_w > room_w:
+            draft.skip(miner, f"stopped; {_room_must_last(settings)}")
+        else:
+            room_w -= need_w
+            draft.start(miner, move.reason)
+    _note_waiting(draft, startable, "its watts win more elsewhere")
+    return _room_left(draft, memory), wording.with_moves(draft, usable.reason)
 
 
 def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMemory, str]:
@@ -300,9 +333,9 @@ def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMe
     due = settings.policy == ECONOMIC and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
     if draft.changes or not due:
         return memory, reason
-    lowest_w = min(economic.recent_targets_w(snapshot, draft.target_w))
-    room_w = min(lowest_w, draft.planned_w) - draft.planned_w
-    settled = [draft.candidate(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
+    room_w = min(economic.recent_targets_w(snapshot, draft.target_w)) - draft.planned_w
+    room_w = min(room_w, max(0.0, room_w - settings.tolerance_w))  # the last of a surplus may be a meter's whim
+    settled = [draft.stoppable(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
     moves = Economic(settings).exchange(settled, room_w)
     raised_w = sum(max(0.0, move.delta_w) for move in moves)
     ramp_kw = settings.ramp_up_kw_per_min
@@ -335,8 +368,13 @@ def _room_factor(draft: Draft) -> float:
 def _raisable(draft: Draft) -> list[Candidate]:
     # Those PowerHive stopped have been given their own reasons: they come back by a start, not by a raise.
     miners = [miner for miner in draft.unmoved() if not eligible.stopped_by_us(miner)]
-    end = "already at its highest allowed preset"
-    return _movable(draft, miners, eligible.not_raisable, lambda found: found.higher, end)
+    return _movable(
+        miners,
+        draft.candidate,
+        eligible.not_raisable,
+        lambda found: bool(found.higher),
+        lambda miner, why_not: draft.skip(miner, why_not or "already at its highest allowed preset"),
+    )
 
 
 def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
@@ -363,14 +401,6 @@ def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
 
 
 # --- the answer ------------------------------------------------------------------------------------------------------
-
-
-def _pass_over_untouchable(draft: Draft) -> None:
-    """Give whom nothing may be sent to its own reason, also where this cycle had nothing for it."""
-    for miner in draft.unmoved():
-        why_not = eligible.untouchable(miner)
-        if why_not is not None and miner.id not in draft.skips:
-            draft.skip(miner, why_not)
 
 
 def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Plan:

@@ -15,15 +15,22 @@ from app.core.types import MinerView, Preset
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One preset a miner may go to, and what it would count with there (W, wall factor included)."""
+    """One preset a miner may go to (None: a stop), and what it would count with there (W, wall factor included)."""
 
-    preset: Preset
+    preset: Preset | None
     power_w: float
+
+    @property
+    def name(self) -> str:
+        return "stop" if self.preset is None else self.preset.name
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A miner that may be moved now. `lower`: steps down, highest first; `higher`: steps up, lowest first."""
+    """A miner that may be moved now. `lower`: steps down, highest first; `higher`: steps up, lowest first.
+
+    `stop`: stopping it, where that is one more choice. For a stopped miner `higher` is its start.
+    """
 
     miner: MinerView
     power_w: float  # accounted
@@ -31,6 +38,7 @@ class Candidate:
     expected_ths: float  # of that preset; 0 where unknown
     lower: tuple[Step, ...] = ()
     higher: tuple[Step, ...] = ()
+    stop: Step | None = None
 
     @property
     def w_per_ths(self) -> float:
@@ -117,7 +125,7 @@ def _move(candidate: Candidate, step: Step, why: str) -> Move:
     verb = "frees" if step.power_w < candidate.power_w else "takes"
     watts = abs(step.power_w - candidate.power_w)
     efficiency = f"{candidate.w_per_ths:.1f} W/TH" if candidate.expected_ths > 0 else "efficiency unknown"
-    return Move(candidate, step, f"{old} -> {step.preset.name}: {verb} {watts:,.0f} W ({efficiency}, {why})")
+    return Move(candidate, step, f"{old} -> {step.name}: {verb} {watts:,.0f} W ({efficiency}, {why})")
 
 
 POLICIES: dict[str, Policy] = {"stepwise": Stepwise()}

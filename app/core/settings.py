@@ -137,6 +137,8 @@ SPECS: dict[str, SettingSpec] = {
         SettingSpec("reoptimise_gain_percent", "number", "%", "hashrate such an exchange must win (economic)", 0, 10),
         SettingSpec("untuned_loss_s", "integer", "s", "full hashrate that going to an untuned preset costs (economic)",
                     0, 14_400),
+        SettingSpec("stops_for_value", "boolean", "", "with last_resort = stop: also stop miners whose watts win more "
+                    "hashrate elsewhere, not only when nothing else helps (economic)"),
         SettingSpec("restart_room_percent", "number", "%", "room above a stopped miner's lowest preset to start it",
                     0, 50),
         SettingSpec("restart_room_lasts_s", "integer", "s", "how long that room must last", 0, 3600),

@@ -142,10 +142,14 @@ class Ladder:
     """The presets of one miner, by firmware watts, unknown watts last. Built by `core.ladder.build`."""
 
     presets: tuple[Preset, ...] = ()
+    _by_name: dict[str | None, Preset] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {preset.name: preset for preset in reversed(self.presets)})
 
     def get(self, name: str | None) -> Preset | None:
         """Return the preset of that name, or None."""
-        return next((p for p in self.presets if p.name == name), None)
+        return self._by_name.get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,7 +384,7 @@ class Settings:
     """The run-time settings the rules use. Bounds and meanings: `core.settings.SPECS`."""
 
     mode: Mode = Mode.OBSERVE
-    policy: str = "stepwise"
+    policy: str = "economic"
     override: Override = Override.NONE
     safety_margin_percent: float = 10.0
     farm_limit_kw: float | None = None
@@ -405,6 +409,7 @@ class Settings:
     reoptimise_s: int = 300
     reoptimise_gain_percent: float = 0.1
     untuned_loss_s: int = 900
+    stops_for_value: bool = True
     restart_room_percent: float = 2.0
     restart_room_lasts_s: int = 180
     ramp_up_kw_per_min: float | None = None

@@ -23,7 +23,7 @@ from app.store import cycles
 from app.store import snapshot as snapshots
 from app.store.changes import ChangeContext
 
-MAX_ROUNDS = 6
+MAX_ROUNDS = 12  # a farm half dead halves in each what is missing; the deadline is what ends a cycle
 ROUND_S = 3.0  # a further round is begun only with this much time left
 ROUNDING_W = 1.0
 

@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, scoped_session, selectinload
 
+from app.core import switching
 from app.core.ladder import DISABLED
+from app.core.switching import Costs
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
-from app.models import Miner, MinerModel, ModelPreset
+from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPreset
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,18 @@ class Consequence:
         if self.power_w is None:
             return f"No max preset: the {_miners(self.miners)} of this model are not touched at all."
         return f"{_miners(self.miners)} may go up to {self.power_w:,} W: at most {self.total_kw:,.1f} kW"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a model's miners were seen to draw and to hash, on average, where they run a preset (W, TH/s).
+
+    By their factors, which each miner learns on the presets it runs; `miners`: how many have learned one.
+    """
+
+    miners: int
+    power_w: float | None
+    hashrate_ths: float | None
 
 
 def all_models() -> list[MinerModel]:
@@ -77,6 +91,28 @@ def counts() -> dict[int, tuple[int, int]]:
     return {model_id: (total, int(some or 0)) for model_id, total, some in db.session.execute(query)}
 
 
+def learned() -> dict[tuple[int, str], Learned]:
+    """Return what was learned, by model id and preset; nothing where no miner has learned anything."""
+    status, rung = MinerStatusRow, MinerPreset
+    query = (
+        select(
+            Miner.model_id, rung.name, func.count(),
+            func.avg(rung.firmware_power_w * status.power_factor), func.avg(rung.hashrate_ths * status.hashrate_factor),
+        )
+        .join(status, status.miner_id == Miner.id)
+        .join(rung, rung.miner_id == Miner.id)
+        .where(Miner.model_id.is_not(None), Miner.retired.is_(False), status.power_factor.is_not(None))
+        .where(rung.firmware_power_w.is_not(None))
+        .group_by(Miner.model_id, rung.name)
+    )  # fmt: skip
+    return {(row[0], row[1]): Learned(*row[2:]) for row in db.session.execute(query)}
+
+
+def costs(model: MinerModel) -> Costs:
+    """Return what this model's preset changes were measured to cost."""
+    return switching.costs(switching.read(model.switches))
+
+
 def consequence(alias: str, preset: str | None) -> Consequence:
     """Return what choosing `preset` ("" or None: none) as max preset of this model would mean.
 
@@ -110,8 +146,9 @@ def set_max_preset(alias: str, preset: str | None, version: int | None = None) -
 
 
 def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -> MinerModel:
-    """Write `max_preset` and/or `expected` in one transaction, all or none.
+    """Write `max_preset`, `untuned_use`, `settle_s`, `switch_loss_s`, `expected` in one transaction, all or none.
 
+    `settle_s`, `switch_loss_s`: the operator's own numbers of what a change costs; None: what is learned counts.
     `expected`: preset -> the operator's own `expected_power_w` and/or `expected_hashrate_ths`; None clears one.
 
     Raises:
@@ -126,6 +163,9 @@ def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -
         if "max_preset" in changes:
             chosen = _chosen(model, changes["max_preset"])
             model.max_preset = chosen.name if chosen else None
+        for column in ("settle_s", "switch_loss_s", "untuned_use"):
+            if column in changes:
+                setattr(model, column, changes[column])
         by_name = {preset.name: preset for preset in model.presets}
         for name, numbers in changes.get("expected", {}).items():
             if name not in by_name:

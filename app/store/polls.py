@@ -14,10 +14,11 @@ from app.core.presence import Presence, is_offline
 from app.core.types import BoardReading, FanReading, MinerStatus, Outcome, Stamp
 from app.extensions import db, writing
 from app.models import BoardSample, Miner, MinerModel, MinerSample, MinerStatusRow, PresetChangeRow
+from app.store import learning
 from app.store.changes import confirm_by_polls
+from app.store.learning import ROW
 
 SAMPLE_EVERY_S = 300
-ROW = "row_id"  # names the status row that the other columns of a dictionary are for
 
 AnySession = Session | scoped_session[Session]
 
@@ -87,11 +88,11 @@ def targets() -> list[PollTarget]:
 
 
 def record_sweep(known: Sequence[PollTarget], sweep: Sweep, now: Stamp) -> Turns:
-    """Store one sweep over `known` in one transaction: status, history, and what it proves about changes."""
+    """Store one sweep over `known` in one transaction: status, history, what it teaches and proves about changes."""
     answers = [_answer_columns(i, status, now) for i, status in sweep.answered.items()]
     uptimes = [_uptime_columns(i, s.uptime_s) for i, s in sweep.answered.items() if s.uptime_s is not None]
     with writing() as session:
-        before = _rows(session)
+        before = learning.polls_before(session)
         missing = [{"miner_id": t.miner_id} for t in known if t.miner_id not in before]
         if missing:
             session.execute(insert(MinerStatusRow), missing)
@@ -103,6 +104,9 @@ def record_sweep(known: Sequence[PollTarget], sweep: Sweep, now: Stamp) -> Turns
         if sampled and sweep.answered:
             session.execute(insert(MinerSample), [_sample(i, s, now) for i, s in sweep.answered.items()])
             session.execute(update(Miner), [{"id": i, "last_seen_at": now.utc} for i in sweep.answered])
+        lessons = learning.teach(session, before, sweep.answered, now)
+        _update(session, lessons.factors)
+        _update(session, lessons.measured)
         confirm_by_polls(session, sweep.answered, now)
     was_online = {i for i, row in before.items() if row.online}
     back = [names[i] for i in sweep.answered if i not in was_online and i in before and before[i].polled_at]
@@ -144,14 +148,6 @@ def _stamp(row: Any) -> Stamp | None:
     if row.polled_at is None or row.polled_monotonic_s is None or row.polled_boot_id is None:
         return None
     return Stamp(row.polled_at, row.polled_monotonic_s, row.polled_boot_id)
-
-
-def _rows(session: AnySession) -> dict[int, Any]:
-    row = MinerStatusRow
-    query = select(
-        row.miner_id, row.online, row.missed_polls, row.polled_at, row.polled_monotonic_s, row.polled_boot_id
-    )
-    return {found.miner_id: found for found in session.execute(query)}
 
 
 def _update(session: AnySession, rows: list[dict[str, Any]]) -> None:

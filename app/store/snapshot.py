@@ -16,7 +16,7 @@ from sqlalchemy import Row, String, case, cast, func, select
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core import ladder as ladders
-from app.core import presence
+from app.core import learning, presence, switching
 from app.core import settings as rules
 from app.core.presence import Presence
 from app.core.types import (
@@ -70,6 +70,7 @@ class _ModelFacts:
     allow_modded_psu: bool
     untuned_use: UntunedUse
     worst_case_w: float
+    switch_loss_s: float
     expected: tuple[_Expected, ...]
 
 
@@ -157,6 +158,7 @@ def _views(session: AnySession, now: Stamp, settings: Settings, only: Collection
             MinerStatusRow.state, MinerStatusRow.running_preset, MinerStatusRow.power_w, MinerStatusRow.hashrate_ths,
             MinerStatusRow.throttled_percent, MinerStatusRow.missed_polls, MinerStatusRow.accounted_power_w,
             MinerStatusRow.polled_at, MinerStatusRow.polled_monotonic_s, MinerStatusRow.polled_boot_id,
+            MinerStatusRow.power_factor, MinerStatusRow.hashrate_factor,
         )
         .outerjoin(MinerStatusRow, MinerStatusRow.miner_id == Miner.id)
         .order_by(Miner.id)
@@ -200,6 +202,9 @@ def _view(
         last_change=change,
         cooldown_left_s=0.0 if change is None else max(0.0, cooldown_s - change.age_s),
         stopped_by_us=row.stopped_by_us,
+        power_factor=learning.rounded(1.0 if row.power_factor is None else row.power_factor),
+        hashrate_factor=learning.rounded(1.0 if row.hashrate_factor is None else row.hashrate_factor),
+        switch_loss_s=switching.START_LOSS_S if model is None else model.switch_loss_s,
     )
 
 
@@ -239,6 +244,7 @@ def _model_facts(model: MinerModel, presets: list[ModelPreset]) -> _ModelFacts:
         allow_modded_psu=model.allow_modded_psu,
         untuned_use=untuned_use,
         worst_case_w=float(max(known_w)) if known_w else WORST_CASE_W,
+        switch_loss_s=switching.loss_s(switching.costs(switching.read(model.switches)), model.switch_loss_s),
         expected=tuple(
             (preset.name, preset.expected_power_w, preset.expected_hashrate_ths)
             for preset in presets

@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired, Length, NumberRange
 from wtforms.widgets import TextInput
 
 from app.core.settings import SPECS
-from app.core.types import Mode
+from app.core.types import Mode, UntunedUse
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}([.,][0-9]{1,12})?")
 
@@ -90,6 +90,21 @@ class MaxPresetForm(FlaskForm):  # type: ignore[misc]
 
     max_preset = SelectField("Max preset", validate_choice=False)
     version = HiddenField()
+
+
+class UntunedUseForm(FlaskForm):  # type: ignore[misc]
+    """Whether PowerHive may choose a model's untuned presets by itself."""
+
+    untuned_use = SelectField(
+        "Untuned presets",
+        choices=options(
+            [
+                (UntunedUse.NEVER, "never: only tuned ones are chosen"),
+                (UntunedUse.WHEN_NEEDED, "when needed: where a miner has fewer than two tuned ones"),
+                (UntunedUse.ALWAYS, "always: like tuned ones"),
+            ]
+        ),
+    )
 
 
 class ManagedForm(FlaskForm):  # type: ignore[misc]

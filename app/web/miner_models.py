@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
+from wtforms import Field
 
+from app.core import switching
+from app.core.switching import Cost
+from app.core.types import UntunedUse
 from app.errors import Conflict, SettingError
 from app.models import MinerModel, ModelPreset
 from app.store import miner_models
-from app.store.miner_models import Consequence
+from app.store.miner_models import Consequence, Learned
 from app.web import page
-from app.web.forms import MaxPresetForm, options
+from app.web.forms import MaxPresetForm, UntunedUseForm, options
 
 bp = Blueprint("miner_models", __name__, url_prefix="/models")
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One preset in the table: why it may not be the max preset (None: it may) and what it would mean."""
+    """One preset in the table: why it may not be the max preset (None: it may) and what it would mean.
+
+    `learned`: what its miners draw and hash there on average; None where none has learned it.
+    """
 
     preset: ModelPreset
     unfit: str | None
     consequence: Consequence
+    learned: Learned | None
+
+
+@dataclass(frozen=True, slots=True)
+class CostTile:
+    """What a change of presets costs: seconds of full hashrate lost (None: not known), and where that is from."""
+
+    label: str
+    loss_s: float | None
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +54,8 @@ class Card:
     rungs: tuple[Rung, ...]
     chosen: Consequence
     form: MaxPresetForm
+    untuned: Field
+    costs: tuple[CostTile, ...]
 
 
 @bp.get("")
@@ -74,21 +94,40 @@ def change_max_preset(alias: str) -> BaseResponse:
     return redirect(url_for("miner_models.index", _anchor=alias), 303)
 
 
+@bp.post("/<alias>/untuned-use")
+def change_untuned_use(alias: str) -> BaseResponse:
+    """Say whether untuned presets may be chosen: 303 back, or 422 with the message on the page."""
+    form = UntunedUseForm()
+    if not form.validate_on_submit():
+        flash(f"Untuned presets must be one of {', '.join(UntunedUse)}; nothing was changed.")
+        return _page(status=422)
+    model = miner_models.change(alias, {"untuned_use": form.untuned_use.data})
+    flash(f"{model.name}: untuned presets {UntunedUse(model.untuned_use).replace('_', ' ')}.")
+    return redirect(url_for("miner_models.index", _anchor=alias), 303)
+
+
 def _page(alias: str | None = None, refused: MaxPresetForm | None = None, status: int = 200) -> Response:
     counts = miner_models.counts()
+    learned = miner_models.learned()
     cards = [
-        _card(model, counts.get(model.id, (0, 0)), refused if model.alias == alias else None)
+        _card(model, counts.get(model.id, (0, 0)), learned, refused if model.alias == alias else None)
         for model in sorted(miner_models.all_models(), key=lambda model: model.name.casefold())
     ]
     return page.render("models/index.html", status=status, cards=cards)
 
 
-def _card(model: MinerModel, counts: tuple[int, int], refused: MaxPresetForm | None) -> Card:
+def _card(
+    model: MinerModel,
+    counts: tuple[int, int],
+    learned: Mapping[tuple[int, str], Learned],
+    refused: MaxPresetForm | None,
+) -> Card:
     rungs = tuple(
         Rung(
             preset,
             miner_models.unfit(preset, model.allow_modded_psu),
             miner_models.consequence_of(preset, counts),
+            learned.get((model.id, preset.name)),
         )
         for preset in miner_models.rungs(model)
     )
@@ -104,4 +143,28 @@ def _card(model: MinerModel, counts: tuple[int, int], refused: MaxPresetForm | N
         ]
     )
     chosen = miner_models.consequence_of(current, counts)
-    return Card(model, *counts, rungs=rungs, chosen=chosen, form=form)
+    untuned = UntunedUseForm(formdata=None, data={"untuned_use": model.untuned_use}).untuned_use
+    return Card(model, *counts, rungs=rungs, chosen=chosen, form=form, untuned=untuned, costs=_costs(model))
+
+
+def _costs(model: MinerModel) -> tuple[CostTile, ...]:
+    found = miner_models.costs(model)
+    if model.switch_loss_s is not None:
+        source = "set by the operator"
+    elif found.likely.loss_s is not None:
+        source = "learned"
+    else:
+        source = f"assumed until {switching.EVENTS_NEEDED} changes have been measured"
+    own_s = model.settle_s
+    settling = "" if own_s is None else f"; settle time set to {page.number(own_s)} s"
+    return (
+        CostTile("A preset change costs", switching.loss_s(found, model.switch_loss_s), source + settling),
+        _cost_tile("With restart, measured", found.with_restart),
+        _cost_tile("Without restart, measured", found.without_restart),
+    )
+
+
+def _cost_tile(label: str, cost: Cost) -> CostTile:
+    if cost.settle_s is None:
+        return CostTile(label, None, f"{cost.events} of {switching.EVENTS_NEEDED} changes seen")
+    return CostTile(label, cost.loss_s, f"settled after {page.number(cost.settle_s)} s; median of {cost.events}")

@@ -129,7 +129,16 @@ CHANGE = {
 PREVIEW = DECIDED | {"policy", "mode", "override", "tried", "send", "changes", "skipped"}
 EXPLAINED = {"mac", "decision", "reason", "accounted_power_w", "change", "sent", "cycle_id", "decided_at"}
 MODEL = {"name", "alias", "max_preset", "presets", "presets_power", "created_at"}
-MODEL_BESIDE = {"allow_modded_psu", "untuned_use", "version"}
+MODEL_BESIDE = {
+    "allow_modded_psu",
+    "untuned_use",
+    "version",
+    "settle_s",
+    "switch_loss_s",
+    "switch_loss_counted_s",
+    "learned_with_restart",
+    "learned_without_restart",
+}
 MINER = {"id", "ip", "online", "managed", "model", "latest_status", "created_at", "updated_at"}
 MINER_BESIDE = {
     "mac",
@@ -143,6 +152,9 @@ MINER_BESIDE = {
     "unlock_pass_set",
     "adoption_error",
     "last_seen_at",
+    "power_factor",
+    "hashrate_factor",
+    "learned_at",
 }
 LATEST = {"state", "preset", "hashrate", "hashrate_ths", "power_consumption", "uptime", "fans", "chains", "recorded_at"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -264,13 +276,13 @@ def test_a_preview_shows_what_a_cycle_would_do_and_leaves_nothing(app: Flask, cl
     assert (preview["status"], preview["changes"], preview["skipped"]) == ("NO_DATA", [], [])
     with app.app_context():
         factories.full_farm()
-    before = rows(app)
-    preview = get(client, "/api/balance/preview?policy=economic&set=safety_margin_percent=50&set=mode=armed")
-    assert (preview["policy"], preview["mode"], preview["send"]) == ("economic", "armed", True)
-    assert preview["tried"] == {"safety_margin_percent": 50.0, "mode": "armed", "policy": "economic"}
+    before, in_force = rows(app), get(client, "/api/settings")
+    preview = get(client, "/api/balance/preview?policy=stepwise&set=safety_margin_percent=50&set=mode=armed")
+    assert (preview["policy"], preview["mode"], preview["send"]) == ("stepwise", "armed", True)
+    assert preview["tried"] == {"safety_margin_percent": 50.0, "mode": "armed", "policy": "stepwise"}
     assert preview["target_power_w"] == pytest.approx(preview["available_power_kw"] * 500)
     assert rows(app) == before
-    assert get(client, "/api/settings")["policy"] == "stepwise"
+    assert get(client, "/api/settings") == in_force
 
 
 def test_a_preview_says_of_each_change_why_and_whether_it_would_go_out(app: Flask, client: FlaskClient) -> None:
@@ -278,7 +290,7 @@ def test_a_preview_says_of_each_change_why_and_whether_it_would_go_out(app: Flas
         factories.reading(generation_kw=4.0, foreign_kw=0.0, sources=[])
         factories.miner(1, factories.model(max_preset="2800"), managed=True, api_key="k")
         factories.miner(2, managed=True)
-    preview = get(client, "/api/balance/preview?policy=economic")
+    preview = get(client, "/api/balance/preview?policy=stepwise")
     assert [set(change) for change in preview["changes"]] == [CHANGE | {"sent"}]
     assert (preview["changes"][0]["mac"], preview["changes"][0]["sent"], preview["send"]) == (MAC, False, False)
     assert "frees 800 W" in preview["changes"][0]["reason"]
@@ -346,6 +358,47 @@ def test_a_models_limit_and_numbers_change(client: FlaskClient, farm: None) -> N
     assert (after["power_w"], after["configured"]) == (2300, False)
     for nothing in ("", None):
         assert client.patch("/api/models/s19jpro", json={"max_preset": nothing}).get_json()["max_preset"] is None
+
+
+def test_a_models_learned_numbers_stand_beside_the_configured_ones(app: Flask, client: FlaskClient, farm: None) -> None:
+    with app.app_context():
+        model = db.session.query(MinerModel).filter_by(alias="s19jpro").one()
+        model.switches = [{"with_restart": True, "settle_s": 104.0, "loss_s": 68.0}] * 3
+        miner = db.session.query(Miner).filter_by(mac=MAC).one()
+        assert miner.status is not None
+        miner.status.power_factor, miner.status.hashrate_factor = 0.96001, 0.94
+        miner.status.learned_at = miner.status.polled_at
+        db.session.commit()
+    numbers = {"preset": "2300", "power_w": 2350}
+    shown = client.patch("/api/models/s19jpro", json={"presets_power": [numbers]}).get_json()
+    assert shown == get(client, "/api/models/s19jpro")
+    assert shown in get(client, "/api/models")
+    rung = shown["presets_power"][1]
+    assert (rung["firmware_power_w"], rung["power_w"], rung["learned_power_w"]) == (2300, 2350, 2208)
+    assert (rung["hashrate_th"], rung["learned_hashrate_th"], rung["learned_miner_count"]) == (85.0, 79.9, 1)
+    assert shown["learned_with_restart"] == {"events": 3, "settle_s": 104.0, "switch_loss_s": 68.0}
+    assert shown["learned_without_restart"] == {"events": 0, "settle_s": None, "switch_loss_s": None}
+    assert (shown["settle_s"], shown["switch_loss_s"], shown["switch_loss_counted_s"]) == (None, None, 68.0)
+    miner = get(client, f"/api/miners/{MAC}")
+    assert (miner["power_factor"], miner["hashrate_factor"]) == (0.96, 0.94)
+    assert TIME.fullmatch(miner["learned_at"])
+    untaught = get(client, "/api/miners/02:00:00:00:00:02")
+    assert (untaught["power_factor"], untaught["hashrate_factor"], untaught["learned_at"]) == (1.0, 1.0, None)
+
+
+def test_the_operators_own_times_win_until_they_are_cleared(client: FlaskClient, farm: None) -> None:
+    own = client.patch("/api/models/s19jpro", json={"settle_s": 45.5, "switch_loss_s": 0}).get_json()
+    assert (own["settle_s"], own["switch_loss_s"], own["switch_loss_counted_s"]) == (45.5, 0.0, 0.0)
+    one = client.patch("/api/models/s19jpro", json={"switch_loss_s": None}).get_json()
+    assert (one["settle_s"], one["switch_loss_s"], one["switch_loss_counted_s"]) == (45.5, None, 70.0)
+    refused = client.patch("/api/models/s19jpro", json={"settle_s": 5}).get_json()
+    assert refused == {"error": "settle_s must be a number from 15 to 1800, or null; got 5."}
+    assert get(client, "/api/models/s19jpro")["settle_s"] == 45.5
+
+
+def test_the_use_of_untuned_presets_is_set_per_model(client: FlaskClient, farm: None) -> None:
+    assert client.patch("/api/models/s19jpro", json={"untuned_use": "always"}).get_json()["untuned_use"] == "always"
+    assert get(client, "/api/models/s19jpro")["untuned_use"] == "always"
 
 
 def test_miners(client: FlaskClient, farm: None) -> None:

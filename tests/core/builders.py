@@ -26,6 +26,7 @@ from app.core.types import (
     Stamp,
 )
 
+POLICY = "stepwise"  # the classic rule, unless a test says otherwise
 T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 S19JPRO = ((1740, 65), (1850, 76), (2000, 80), (2150, 83), (2300, 87), (2500, 92), (2700, 96), (2970, 100))
@@ -115,8 +116,8 @@ def plant(generation_kw: float = 100.0, foreign_kw: float = 0.0, **facts: Any) -
 
 
 def settings(**values: Any) -> Settings:
-    """Return the default settings, armed."""
-    return replace(Settings(mode=Mode.ARMED), **values)
+    """Return the default settings, armed, with the policy of the test."""
+    return replace(Settings(mode=Mode.ARMED, policy=POLICY), **values)
 
 
 # Any surplus has lasted.

@@ -95,6 +95,7 @@ class ModelProgram:
         self.fresh = self.polled = self.dead = False
         self.dies_after: int | None = None  # killed once it has sent so many more commands
         self.used_reading = 0
+        self.seen: list[tuple[Stamp, int, float]] = []  # when, which reading, and its available power (kW)
         self.plans: list[Plan] = []
         self.broken: list[str] = []
         self.refused_at_the_door: list[str] = []
@@ -108,6 +109,7 @@ class ModelProgram:
 
     def restart(self, now: Stamp) -> None:
         self.dead, self.started, self.fresh, self.polled, self.dies_after = False, now, False, False, None
+        self.memory, self.seen = CycleMemory(self.memory.overhead_kw), []  # nobody looked meanwhile
         for known in self.known.values():
             for row in known.rows[-1:]:
                 if row.outcome is Outcome.SENDING:
@@ -160,7 +162,20 @@ class ModelProgram:
             polled_since_start=self.polled,
             raised_last_min_w=self._raised_last_min_w(now),
             cuts_only=bool(failed),
+            recent_available_kw=self._recent_available_kw(now, reading),
         )
+
+    def _recent_available_kw(self, now: Stamp, reading: PlantView | None) -> tuple[float, ...]:
+        """The available power of the readings before this one, back to the last gap."""
+        found: list[float] = []
+        later = now
+        for at, reading_id, available_kw in reversed(self.seen):
+            if at.elapsed_s(later) > self.settings.stale_after_s or reading is None:
+                break
+            if reading_id != reading.reading_id:
+                found.append(available_kw)
+            later = at
+        return tuple(reversed(found[: self.settings.raise_window_readings - 1]))
 
     def view(self, id_: int, now: Stamp, *, failed: bool = False) -> MinerView:
         machine, known = self.miners[id_], self.known[id_]
@@ -205,6 +220,8 @@ class ModelProgram:
             self.broken += [f"{now.monotonic_s:.0f}: {sentence}" for sentence in broken_limits(decided, picture)]
             if look == 0:
                 self.plans.append(decided)
+                if reading is not None and reading.is_new:
+                    self.seen.append((now, reading.reading_id, decided.available_kw))
                 for id_, power_w in decided.remembered.items():
                     self.known[id_].accounted_w = power_w
             lost = self._carry_out(decided, now, true_s)

@@ -27,6 +27,7 @@ from app.core.types import (
 from tests.core.builders import T0, miner, plant, preset, settings, snapshot, stamp
 
 WATTS = st.integers(800, 4800)
+FACTORS = st.sampled_from([1.0, 1.0, 0.85, 0.97, 1.15])
 AGES = st.sampled_from([0.0, 1.0, 15.0, 29.9, 30.0, 44.0, 46.0, 59.0, 61.0, 119.0, 299.0, 899.0, 901.0, 7200.0])
 
 
@@ -108,6 +109,8 @@ def odd_miners(draw: st.DrawFn, number: int, shared: tuple[Ladder, ...]) -> Mine
         cooldown_left_s=max(0.0, 30.0 - age_s),
         stopped_by_us=draw(st.booleans()),
         failed_this_cycle=draw(rare),
+        power_factor=draw(FACTORS),
+        hashrate_factor=draw(FACTORS),
     )
 
 
@@ -117,7 +120,10 @@ def calm_miners(draw: st.DrawFn, number: int) -> MinerView:
     steps = draw(ladders(odd=False))
     runs = draw(st.sampled_from([p.name for p in steps.presets]))
     top = steps.presets[-1]
-    return miner(number, "s19", runs, ladder=steps, max_preset=top.name, max_preset_w=top.firmware_power_w)
+    return miner(
+        number, "s19", runs, ladder=steps, max_preset=top.name, max_preset_w=top.firmware_power_w,
+        power_factor=draw(FACTORS), hashrate_factor=draw(FACTORS),
+    )  # fmt: skip
 
 
 @st.composite

@@ -64,10 +64,8 @@ def test_equal_items_share_a_menu_and_are_raised_one_by_one() -> None:
     assert allocate([shared] * 4, 6500.0) == [1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("rounds", [0, 12])
-def test_what_is_left_is_used_off_the_hull(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_left_is_used_off_the_hull() -> None:
     """The hull goes from 1000 to 3000 at once; 2000 lies below it, but fits."""
-    monkeypatch.setattr(allocation, "ROUNDS", rounds)
     assert allocate([menu([(1000.0, 10.0), (2000.0, 11.0), (3000.0, 30.0)])], 2500.0) == [1]
 
 

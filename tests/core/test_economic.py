@@ -9,7 +9,7 @@ import pytest
 
 from app.core import economic
 from app.core.plan import plan
-from app.core.types import CycleMemory, Mode, Plan, Preset, Snapshot, UntunedUse
+from app.core.types import ChangeKind, CycleMemory, MinerState, Mode, Plan, Preset, Snapshot, UntunedUse
 from tests.core.builders import fleet, ladder_of, miner, moves, plant, preset, settings, snapshot, stamp
 
 MARGIN_FREE = {"policy": "economic", "safety_margin_percent": 0.0}
@@ -99,7 +99,7 @@ def test_every_five_minutes_watts_move_to_where_they_win_more() -> None:
     decided = mixed(memory=memory(301))
     assert {c.miner_id <= 10 for c in decided.changes if c.delta_w < 0} == {True}
     assert {c.miner_id > 10 for c in decided.changes if c.delta_w > 0} == {True}
-    assert decided.planned_w <= decided.current_w
+    assert decided.planned_w <= decided.target_w
     assert decided.memory.reoptimised_at == stamp()
 
 
@@ -175,3 +175,68 @@ def test_a_surplus_nobody_can_use_now_is_said_to_be_unused() -> None:
     decided = plan(farm(58.0, miners=busy))
     assert decided.changes == ()
     assert decided.reason == "12.0 kW below the target, but no miner can be raised now"
+
+
+def stopped_one(number: int = 21, alias: str = "s19jpro") -> Any:
+    return miner(number, alias, runs=None, state=MinerState.STOPPED, stopped_by_us=True)
+
+
+POOR_AND_RICH = [*(miner(n, runs="1850") for n in range(1, 11)), *(miner(n, "s21pro", "3540") for n in range(11, 21))]
+
+
+def test_a_cut_stops_miners_whose_watts_win_least_where_that_loses_less_than_lower_presets() -> None:
+    decided = plan(farm(45.0, miners=POOR_AND_RICH))
+    stops = [change for change in decided.changes if change.kind is ChangeKind.STOP]
+    assert len(stops) == len(decided.changes) == 5
+    assert all(change.miner_id <= 10 for change in stops)
+    assert decided.planned_w <= 45_000
+    assert stops[0].reason.startswith("1850 -> stop: frees 1,820 W for 76.0 TH/s")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"last_resort": "hold"},
+        {"stops_for_value": False},
+        {"plant": plant(45.0, age_s=50.0)},
+    ],
+)
+def test_nothing_is_stopped_for_its_value_unless_set_so_and_the_reading_is_fresh(facts: dict[str, Any]) -> None:
+    picture = farm(45.0, miners=POOR_AND_RICH, **{k: v for k, v in facts.items() if k != "plant"})
+    decided = plan(replace(picture, plant=facts.get("plant", picture.plant)))
+    assert decided.changes
+    assert all(change.kind is ChangeKind.PRESET for change in decided.changes)
+
+
+def test_a_stop_pays_for_coming_back() -> None:
+    """With a wait of an hour before a start a stop can win nothing within twenty minutes."""
+    decided = plan(farm(45.0, miners=POOR_AND_RICH, restart_room_lasts_s=3600))
+    assert all(change.kind is ChangeKind.PRESET for change in decided.changes)
+
+
+def lasting_room(room_w: float) -> CycleMemory:
+    return CycleMemory(restart_room_since=stamp(-181), restart_room_w=room_w, reoptimised_at=stamp())
+
+
+def test_a_stopped_miner_comes_back_at_its_lowest_preset_once_room_for_it_has_lasted() -> None:
+    miners = [*(miner(n, runs="2970") for n in range(1, 20)), stopped_one()]
+    decided = plan(farm(62.0, miners=miners, memory=lasting_room(5000.0)))
+    assert moves(decided) == {21: "start 1740"}
+    assert decided.changes[0].reason.startswith("stopped -> 1740: takes 1,710 W for 65.0 TH/s")
+    assert decided.memory.restart_room_w == pytest.approx(5000 - 1.02 * 1740)
+
+
+def test_room_that_a_start_is_waiting_for_is_not_used_otherwise() -> None:
+    miners = [*(miner(n, runs="2970") for n in range(1, 20)), miner(20, runs="1740"), stopped_one()]
+    memory = CycleMemory(restart_room_since=stamp(-20), restart_room_w=5000.0, reoptimised_at=stamp())
+    decided = plan(farm(60.1, miners=miners, memory=memory))
+    assert decided.planned_w <= 60_100 - 1740
+    assert {skip.reason for skip in decided.skipped if skip.miner_id == 21} == {"stopped; room for it must last 180 s"}
+
+
+def test_watts_go_to_a_raise_before_a_start_that_wins_less() -> None:
+    miners = [*(miner(n, "s21pro", "2550") for n in range(1, 20)), stopped_one()]
+    decided = plan(farm(52.0, miners=miners, memory=lasting_room(3500.0), raise_step_percent=100))
+    assert decided.changes
+    assert all(change.kind is ChangeKind.PRESET for change in decided.changes)
+    assert {skip.reason for skip in decided.skipped if skip.miner_id == 21} == {"stopped; its watts win more elsewhere"}

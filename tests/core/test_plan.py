@@ -241,8 +241,8 @@ def test_only_room_that_has_been_there_all_the_time_starts_a_miner() -> None:
     memory = CycleMemory(surplus_since=stamp(-300), restart_room_since=stamp(-300), restart_room_w=1500.0)
     decided = plan(snapshot([small, large], 20.0, memory=memory))
     assert [change.mac for change in decided.changes if change.kind is ChangeKind.START] == [small.mac]
-    assert decided.memory.restart_room_since == stamp()
-    assert decided.memory.restart_room_w == pytest.approx(18_000 - 30 - 30 - 1100 + 30)
+    assert decided.memory.restart_room_since == stamp(-300)
+    assert decided.memory.restart_room_w == pytest.approx(1500 - 1.02 * 1100)
 
 
 def test_nothing_is_raised_while_the_plants_newest_answer_was_refused() -> None:

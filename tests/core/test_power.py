@@ -43,6 +43,20 @@ def test_2_a_cut_counts_the_new_preset_once_it_was_accepted(facts: dict[str, Any
     assert account(miner(runs="2300", last_change=change(**CUT, **facts)), settings()).power_w == power_w
 
 
+@pytest.mark.parametrize("factor", [0.85, 1.15])
+def test_what_was_learned_since_does_not_move_a_change_on_its_way(factor: float) -> None:
+    """Its watts are those of its plan; only what a miner that goes on as before runs may count with more."""
+
+    def counted_w(runs: str, **facts: Any) -> float:
+        on_its_way = change(**facts)
+        return account(miner(runs=runs, power_factor=factor, last_change=on_its_way), settings()).power_w
+
+    assert counted_w("2000", **RAISE) == 2300
+    assert counted_w("2300", **CUT) == 2000
+    assert counted_w("2300", **CUT, effective=False) == max(2300, 2300 * factor)
+    assert counted_w("2000", **CUT, outcome=Outcome.CONFIRMED) == 2000 * factor
+
+
 @pytest.mark.parametrize("state", [MinerState.RESTARTING, MinerState.STOPPED, MinerState.FAILURE])
 def test_2_while_it_restarts_an_unanswered_cut_counts_the_old_preset(state: MinerState) -> None:
     unanswered = change(**CUT, outcome=Outcome.UNKNOWN, effective=False)

@@ -8,6 +8,8 @@ from app.core.types import BalanceStatus, Mode, Override
 from tests.core.model_farm import Farm, machines
 from tests.core.timeline import Event, near_target, with_events
 
+pytestmark = pytest.mark.usefixtures("policy")
+
 
 def farm_on_target(**values: object) -> Farm:
     return Farm(machines(40), 100, **values).settle(900)  # type: ignore[arg-type]

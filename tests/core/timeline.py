@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from app.core.types import Plan
+from tests.core import builders
 from tests.core.model_farm import READING_AGE_S, READING_S, TICK_S, Farm
 
 COMMAND_S = TICK_S
@@ -55,5 +56,11 @@ def allowed_overload_s(happens: Event) -> float:
 
 
 def near_target(plan: Plan, step_w: float = 300.0) -> bool:
-    """Whether the farm uses what it may: not above its target, below it by less than tolerance and one step."""
-    return -(500.0 + step_w) <= plan.planned_w - plan.target_w <= 500.0
+    """Whether the farm uses what it may: not above its target, below it by less than what is left alone and one step.
+
+    `economic` leaves one percent of the fleet's maximum alone, between its exchanges.
+    """
+    left_alone_w = 500.0
+    if builders.POLICY == "economic":
+        left_alone_w = max(500.0, 0.01 * (plan.current_w + plan.raise_room_w))
+    return -(left_alone_w + step_w) <= plan.planned_w - plan.target_w <= 500.0

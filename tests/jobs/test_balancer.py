@@ -71,7 +71,7 @@ def test_a_drop_is_answered_in_one_cycle(job: JobContext) -> None:
 
 
 def test_what_dead_miners_do_not_give_is_taken_from_others_in_the_same_cycle(job: JobContext) -> None:
-    farm.build(100, clock.stamp())
+    farm.build(100, clock.stamp(), policy="stepwise")
     farm.reading(clock.stamp(), 240.0)
     dead = set(range(1, 11))  # the first in line
     hands = FakeHands(dead={1, 2, 3, 4, 5}, hang={6, 7}, refuse={8, 9}, ask_restart={10}, refuse_restart={10})
@@ -80,6 +80,18 @@ def test_what_dead_miners_do_not_give_is_taken_from_others_in_the_same_cycle(job
     assert drawn_w() <= 216_000 + 500
     assert cycle().failed_count == 10
     assert all(hands.made("set_preset").count(who) == 1 for who in dead)  # nobody is asked twice in a cycle
+
+
+def test_what_a_dead_third_does_not_give_the_economic_policy_takes_from_the_others(job: JobContext) -> None:
+    farm.build(100, clock.stamp(), policy="economic")
+    farm.reading(clock.stamp(), 240.0)
+    dead = set(range(3, 101, 3))
+    hands = FakeHands(dead=dead)
+    balancer.cycle(job, hands)
+    assert drawn_w() <= 216_000
+    asked = hands.made("set_preset") + hands.made("stop")
+    assert dead & set(asked)
+    assert len(asked) == len(set(asked))  # nobody is asked twice in a cycle
 
 
 def test_a_farm_of_which_nobody_answers_ends_within_the_cycle(job: JobContext) -> None:
@@ -132,7 +144,7 @@ def test_a_mode_that_flips_between_plan_and_door_stops_everything(
 
 
 def test_raises_need_a_surplus_that_lasts_and_then_stay_below_the_target(job: JobContext) -> None:
-    farm.build(10, clock.stamp(), running="2000", surplus_lasts_s=0)
+    farm.build(10, clock.stamp(), running="2000", policy="stepwise", surplus_lasts_s=0)
     farm.reading(clock.stamp(), 25.0)
     hands = FakeHands()
     balancer.cycle(job, hands)
@@ -141,7 +153,7 @@ def test_raises_need_a_surplus_that_lasts_and_then_stay_below_the_target(job: Jo
 
 
 def test_by_hand_without_a_term_nothing_is_raised(job: JobContext) -> None:
-    farm.build(10, clock.stamp(), running="2000", surplus_lasts_s=0)
+    farm.build(10, clock.stamp(), running="2000", policy="stepwise", surplus_lasts_s=0)
     farm.reading(clock.stamp(), 25.0)
     hands = FakeHands()
     balancer.cycle(replace(job, term_id=None), hands)

@@ -12,12 +12,13 @@ import pytest
 from app.clients.http import SweepSession
 from app.core.types import BoardReading, MinerState, MinerStatus
 from app.errors import MinerError, MinerUnauthorized
-from app.extensions import db
+from app.extensions import db, writing
 from app.jobs import runner, status_poller, telemetry_poller
 from app.jobs.runner import JobContext
-from app.models import BoardSample, Miner, MinerStatusRow
-from app.store import terms
+from app.models import BoardSample, Miner, MinerModel, MinerStatusRow, PresetChangeRow
+from app.store import snapshot, terms
 from app.store.polls import PollTarget
+from tests.store import farm
 from tests.store.own_app import T0, Clock, at, config, context, own_database
 
 MINING = MinerStatus(MinerState.MINING, "mining", running_preset="2300", power_w=2400)
@@ -206,6 +207,43 @@ def test_an_error_of_our_own_costs_one_miner_and_shows(job: JobContext, miners: 
 def test_run_by_hand_it_marks_no_term(job: JobContext, miners: FakeMiners) -> None:
     status_poller.run(context(job.config, new_term=False), miners)
     assert not polled(job)
+
+
+def test_polls_teach_what_a_miner_draws_and_what_its_changes_cost(
+    job: JobContext, miners: FakeMiners, clock: Clock
+) -> None:
+    """From the answers to the plan: half an hour with a change and its restart in it."""
+    farm.build(1, at())
+    ip = farm.ip_of(1)
+    for n in range(120):
+        since_change_s = 15.0 * n - 600
+        if n == 40:
+            clock.now = at(600)
+            with writing() as session:
+                session.add(
+                    PresetChangeRow(
+                        miner_id=1, kind="preset", origin="balancer", old_preset="3000", new_preset="2000",
+                        old_power_w=3000, new_power_w=2000, reason="", outcome="sent", accepted=True,
+                        restart_required=True, restart_accepted=True, recorded=at(600),
+                    )
+                )  # fmt: skip
+                session.get_one(Miner, 1).saved_preset = "2000"
+        preset = "3000" if since_change_s < 0 else "2000"
+        share = 1.0 if since_change_s < 0 else max(0.0, min(1.0, (since_change_s - 40) / 60))
+        restarting = 0 <= since_change_s < 40
+        miners.answers[ip] = MinerStatus(
+            MinerState.RESTARTING if restarting else MinerState.MINING, "", running_preset=preset,
+            power_w=round(0.9 * int(preset) * (0.08 + 0.92 * share)), hashrate_ths=0.95 * int(preset) / 25 * share,
+        )  # fmt: skip
+        clock.now = at(15.0 * n)
+        status_poller.run(job, miners)
+        if n in (39, 50):
+            assert status(1).power_factor == pytest.approx(0.9, abs=0.002)
+    found = snapshot.load(clock.now, interval_s=15).miners[0]
+    assert (found.power_factor, found.hashrate_factor) == (0.9, 0.95)
+    (switch,) = db.session.get_one(MinerModel, 1).switches
+    assert (switch["with_restart"], switch["settle_s"]) == (True, 105.0)
+    assert switch["loss_s"] == pytest.approx(70, abs=8)
 
 
 # --- telemetry -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -92,6 +93,7 @@ def test_the_margins_change_has_a_history(app: Flask, client: FlaskClient, token
         "/settings/safety-margin",
         "/settings/mode",
         "/models/s19jpro/max-preset",
+        "/models/s19jpro/untuned-use",
         "/miners/02:00:00:00:00:01/managed",
         "/miners/managed",
     ],
@@ -128,6 +130,18 @@ def test_a_max_preset_is_chosen_and_cleared(app: Flask, client: FlaskClient, far
             assert miner_models.get("s19jpro").max_preset == stored
 
 
+def test_the_use_of_untuned_presets_is_chosen_on_the_models_page(
+    app: Flask, client: FlaskClient, farm: None, token: Token
+) -> None:
+    path = "/models/s19jpro/untuned-use"
+    assert client.post(path, data={"untuned_use": "never", "csrf_token": token()}).status_code == 303
+    refused = client.post(path, data={"untuned_use": "perhaps", "csrf_token": token()})
+    assert refused.status_code == 422
+    assert "Untuned presets must be one of never, when_needed, always" in refused.text
+    with app.app_context():
+        assert miner_models.get("s19jpro").untuned_use == "never"
+
+
 @pytest.mark.parametrize("wanted", ["9999", "disabled", "4200", "<b>"])
 def test_a_preset_that_may_not_be_chosen_is_refused(client: FlaskClient, farm: None, token: Token, wanted: str) -> None:
     answer = client.post("/models/s21xp/max-preset", data={"max_preset": wanted, "csrf_token": token()})
@@ -159,6 +173,36 @@ def test_the_consequence_is_shown_before_saving(app: Flask, client: FlaskClient)
     assert shown == "47 miners may go up to 3,420 W: at most 160.7 kW"
     assert "not touched" in client.get("/models/s19jpro/consequence?max_preset=").text
     assert "not a preset" in client.get("/models/s19jpro/consequence?max_preset=<b>").text
+
+
+def test_the_models_page_shows_what_was_learned_beside_what_is_configured(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        model = factories.model(switches=[{"with_restart": True, "settle_s": 104.0, "loss_s": 68.0}] * 3)
+        model.presets[1].expected_power_w, model.presets[1].expected_hashrate_ths = 2350, 86.0
+        factories.miner(1, model, status={"power_factor": 0.96, "hashrate_factor": 0.94})
+        factories.miner(2, model)
+    shown = re.sub(r"(<[^>]+>|\s)+", " ", client.get("/models").text)
+    assert "2300 2,350 firmware 2,300 learned 2,208 86.0 firmware 85.0 learned 79.9" in shown
+    assert "A preset change costs 68 s of hashrate learned" in shown
+    assert "With restart, measured 68 s of hashrate settled after 104 s; median of 3" in shown
+    assert "Without restart, measured \N{EN DASH} 0 of 3 changes seen" in shown
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({}, "70 s of hashrate assumed until 3 changes have been measured"),
+        ({"switch_loss_s": 0.0}, "0 s of hashrate set by the operator"),
+        ({"settle_s": 45.0}, "assumed until 3 changes have been measured; settle time set to 45 s"),
+    ],
+)
+def test_the_models_page_says_where_the_cost_of_a_change_is_from(
+    app: Flask, client: FlaskClient, columns: dict[str, float], words: str
+) -> None:
+    with app.app_context():
+        factories.model(**columns)
+    shown = re.sub(r"(<[^>]+>|\s)+", " ", client.get("/models").text)
+    assert words in shown
 
 
 def test_one_miner_is_managed_and_back_to_the_same_view(
