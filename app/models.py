@@ -307,6 +307,8 @@ class BalanceCycle(Base):
     reoptimised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reoptimised_monotonic_s: Mapped[float | None] = mapped_column()
     reoptimised_boot_id: Mapped[str | None] = mapped_column(String(40))
+    # Why a managed miner stays that is neither in `planned` nor in `skipped`
+    stays: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class PresetChangeRow(Base):

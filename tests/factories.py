@@ -180,6 +180,24 @@ def cycle(age_s: float = 4.0, **values: Any) -> BalanceCycle:
     return add(BalanceCycle(**(defaults | values)))
 
 
+def decided_cycle(age_s: float = 2.0, **values: Any) -> BalanceCycle:
+    """A cycle that raises miner 1, passes over miner 2 (MAC ...:02), and leaves the others where they are."""
+    raised = {
+        "miner_id": 2, "mac": "02:00:00:00:00:01", "kind": "preset", "old_preset": "2300", "new_preset": "2800",
+        "old_power_w": 2300.0, "new_power_w": 2800.0, "origin": "balancer",
+        "reason": "2300 -> 2800: takes 500 W for 13.0 TH/s (38 W per TH/s, the best use of the farm's watts)",
+    }  # fmt: skip
+    defaults: dict[str, Any] = {
+        "policy": "economic",
+        "stays": "stays: surplus 313.0 kW has lasted 40 of 180 s",
+        "changes_count": 1,
+        "skipped_count": 1,
+        "planned": [raised],
+        "skipped": [{"mac": "02:00:00:00:00:02", "reason": "held by an operator"}],
+    }
+    return cycle(age_s, **(defaults | values))
+
+
 def change(miner: Miner, age_s: float = 60.0, **values: Any) -> PresetChangeRow:
     defaults: dict[str, Any] = {
         "miner_id": miner.id,

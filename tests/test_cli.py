@@ -14,7 +14,8 @@ from app.config import Config
 from app.extensions import db
 from app.jobs import apply, plant_poller
 from app.jobs.gate import Lease
-from app.models import BalanceCycle, Command
+from app.models import BalanceCycle, Command, PresetChangeRow
+from app.store import settings
 from tests.store import farm
 from tests.store.farm import FakeHands
 
@@ -68,6 +69,60 @@ def test_a_dry_run_says_why_a_miner_is_passed_over_and_that_the_mode_is_not_arme
     result = flask(app, "balance", "--dry-run")
     assert "02:00:00:00:00:01  held by an operator" in result.output
     assert "would send 0 of" in result.output
+
+
+def surplus() -> None:
+    """Four miners at 10 kW, a plant of 13 kW, a service that has seen all."""
+    farm.build(4, clock.stamp(), running="2500", policy="stepwise")
+    farm.term(clock.stamp())
+    farm.reading(clock.stamp(), 13.0)
+
+
+def test_a_dry_run_tries_a_policy_and_settings_that_are_not_in_force(app: Flask, service: None) -> None:
+    surplus()
+    assert "policy stepwise, mode armed\n" in flask(app, "balance", "--dry-run").output
+    tried = flask(app, "balance", "--dry-run", "--policy", "economic", "--set", "safety_margin_percent=0")
+    assert tried.exit_code == 0, tried.output
+    assert "policy economic, mode armed; tried: safety_margin_percent 0.0, policy economic" in tried.output
+    assert "target 13.0 kW" in tried.output
+    assert "every other managed miner stays: surplus 3.0 kW has lasted 15 of 180 s" in tried.output
+    assert {row.name for row in db.session.scalars(db.select(farm.SettingRow))} == {"mode", "policy"}
+    assert settings.load().policy == "stepwise"
+
+
+def test_a_dry_run_with_another_window_or_cooldown_looks_at_it_as_it_would_be(app: Flask, service: None) -> None:
+    surplus()
+    words = ("balance", "--dry-run", "--policy", "economic", "--set", "raise_window_readings=1")
+    assert "2500 -> 3000" in flask(app, *words).output
+    with farm.writing() as session:
+        session.add(PresetChangeRow(
+            miner_id=1, kind="preset", origin="balancer", old_preset="3000", new_preset="2500", old_power_w=3000,
+            new_power_w=2500, reason="test", outcome="confirmed", recorded=farm.earlier(clock.stamp(), 60)
+        ))  # fmt: skip
+    assert "02:00:00:00:00:01  in cooldown for" in flask(app, *words, "--set", "cooldown_s=600").output
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--policy", "greedy"), "policy must be one of stepwise, economic; got 'greedy'"),
+        (("--set", "horizon_s"), "given as name=value"),
+        (("--set", "tea=1"), "tea is not a setting"),
+        (("--set", "cooldown_s=1"), "cooldown_s must be a whole number from 30 to 3600 s; got 1."),
+        (("--set", "policy=economic", "--policy", "stepwise"), "policy is given twice"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused_in_one_sentence(app: Flask, words: tuple[str, ...], sentence: str) -> None:
+    result = flask(app, "balance", "--dry-run", *words)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.split())
+
+
+def test_a_real_cycle_tries_nothing(app: Flask, hands: FakeHands) -> None:
+    emergency()
+    result = flask(app, "balance", "--yes", "--policy", "economic")
+    assert (result.exit_code, hands.calls) == (2, [])
+    assert "go with --dry-run only" in result.output
 
 
 def test_a_real_cycle_needs_a_yes(app: Flask, hands: FakeHands) -> None:

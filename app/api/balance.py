@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, jsonify, url_for
+from flask import Response, current_app, jsonify, request, url_for
+from werkzeug.exceptions import BadRequest
 
 from app import clock
 from app.api import answers, body, query
 from app.api.blueprint import bp
-from app.core.types import Mode, Outcome
-from app.models import PresetChangeRow
-from app.store import commands, events, settings, status_board
+from app.config import Config
+from app.core import plan as planning
+from app.core import settings as rules
+from app.core.types import Mode, Outcome, Plan
+from app.errors import SettingError
+from app.models import BalanceCycle, PresetChangeRow
+from app.store import commands, cycles, events, settings, snapshot, status_board, terms
+
+DEFAULT_CYCLES = 20  # each names every miner it passed over: 3,000 of them are 300 kB
 
 
 @bp.get("/balance/status")
@@ -80,6 +87,43 @@ def balance_events() -> Response:
     return jsonify([_event(row) for row in events.recent(query.limit(), miner_id=miner_id)])
 
 
+@bp.get("/balance/cycles")
+def balance_cycles() -> Response:
+    """Return the latest cycles with what each decided and why, newest first.
+
+    `stays` holds for every managed miner that is in neither list. Skipped miners are kept for half an hour.
+    """
+    return jsonify([_cycle(row) for row in cycles.recent(query.limit(DEFAULT_CYCLES))])
+
+
+@bp.get("/balance/preview")
+def preview() -> Response:
+    """Return what a cycle at this moment would do; nothing is sent, nothing is stored.
+
+    `policy`, and `set` (name=value, as often as needed), look at settings that are not in force. `sent` of a change:
+    whether it would go out.
+    """
+    changed = _tried_settings()
+    config: Config = current_app.extensions["powerhive_config"]
+    term = terms.acting()
+    term_id = None if term is None else term.id
+    picture = snapshot.load(clock.stamp(), interval_s=config.balance_interval_s, term_id=term_id, changed=changed)
+    plan = planning.plan(picture)
+    out = set(plan.sendable)
+    return jsonify(
+        {
+            "policy": picture.settings.policy,
+            "mode": picture.settings.mode,
+            "override": picture.settings.override,
+            "tried": changed,
+            "send": plan.send,
+            **_decided(plan),
+            "changes": [cycles.change_as_json(change) | {"sent": change in out} for change in plan.changes],
+            "skipped": [cycles.skip_as_json(skip) for skip in plan.skipped],
+        }
+    )
+
+
 @bp.post("/balance/mode")
 def change_mode() -> Response:
     """Switch between observe, armed and off. It is in force at once; the next cycle acts by it."""
@@ -112,9 +156,54 @@ def resume() -> Response:
     return _order("resume")
 
 
+def _tried_settings() -> dict[str, Any]:
+    policy = request.args.get("policy")
+    try:
+        return rules.read([*request.args.getlist("set"), *([] if policy is None else [f"policy={policy}"])])
+    except SettingError as error:
+        raise BadRequest(str(error)) from error
+
+
 def _order(kind: str) -> Response:
     reason = body.reason(body.read(("reason",), may_be_empty=True))
     return answers.accepted(commands.enqueue(kind, by=answers.who(), now=clock.utcnow(), reason=reason))
+
+
+def _cycle(row: BalanceCycle) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "recorded_at": answers.instant(row.recorded_at),
+        "mode": row.mode,
+        "policy": row.policy,
+        "override": row.override,
+        "sent": row.sent,
+        "safety_margin_percent": row.safety_margin_percent,
+        **_decided(row),
+        "changes_count": row.changes_count,
+        "failed_count": row.failed_count,
+        "skipped_count": row.skipped_count,
+        "changes": row.planned,
+        "skipped": row.skipped,
+    }
+
+
+def _decided(decided: BalanceCycle | Plan) -> dict[str, Any]:
+    """What a cycle decided for the farm, in the words of `/api/balance/status`; planned: with its changes."""
+    return {
+        "status": decided.status,
+        "reason": decided.reason,
+        "stays": decided.stays,
+        "emergency": decided.emergency,
+        "plant_generation_kw": decided.generation_kw,
+        "foreign_kw": decided.foreign_kw,
+        "overhead_kw": decided.overhead_kw,
+        "available_power_kw": decided.available_kw,
+        "target_power_w": decided.target_w,
+        "current_consumption_w": decided.current_w,
+        "planned_consumption_w": decided.planned_w,
+        "unmanaged_consumption_w": decided.unmanaged_w,
+        "data_age_s": decided.data_age_s,
+    }
 
 
 def _event(row: PresetChangeRow) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from app import clock
 from app.api import answers, body, query
 from app.api.blueprint import bp
 from app.models import BoardSample, Miner, MinerSample, MinerStatusRow
-from app.store import commands, fleet
+from app.store import commands, cycles, fleet
 from app.store.fleet import FleetFilter
 
 GHS_PER_THS = 1000.0
@@ -57,6 +57,24 @@ def change_miner(mac: str) -> Response:
     elif minutes is not None or why is not None:
         body.refuse("hold", "given (true) where hold_minutes or hold_reason is", None)
     return jsonify(_miner(fleet.edit(mac, changes, now)))
+
+
+@bp.get("/miners/<mac>/explain")
+def explain(mac: str) -> Response:
+    """Return what the latest cycle decided for a miner, and why."""
+    found = cycles.explain(mac)
+    return jsonify(
+        {
+            "mac": found.mac,
+            "decision": found.decision,
+            "reason": found.reason,
+            "accounted_power_w": found.accounted_power_w,
+            "change": found.change,
+            "sent": found.sent,
+            "cycle_id": found.cycle_id,
+            "decided_at": answers.instant(found.decided_at),
+        }
+    )
 
 
 @bp.get("/miners/<mac>/statuses")

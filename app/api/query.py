@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask import request
 from werkzeug.exceptions import BadRequest
+
+from app.core import instants
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 LARGEST_ID = 2**63 - 1
 _WHOLE = re.compile(r"[0-9]{1,19}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
 def limit(default: int = DEFAULT_LIMIT) -> int:
@@ -43,14 +44,10 @@ def instant(name: str) -> datetime | None:
         return None
     if "T" in text:
         text = text.replace(" ", "+")  # an unescaped + of the zone arrives as a blank
-    wrong = BadRequest(f"{name} must be a time like 2026-11-23T18:00:00Z (RFC 3339); got {text[:40]!r}.")
-    if not _TIME.fullmatch(text):
-        raise wrong
-    try:
-        found = datetime.fromisoformat(text.upper())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise wrong from error
+    found = instants.read(text)
+    if found is None:
+        raise BadRequest(f"{name} must be a time like 2026-11-23T18:00:00Z (RFC 3339); got {text[:40]!r}.")
+    return found
 
 
 def boolean(name: str) -> bool | None:

@@ -147,6 +147,13 @@ class Draft:
         """Note why a miner is passed over."""
         self.skips[miner.id] = Skip(miner.id, miner.mac, reason)
 
+    def pass_over_untouchable(self) -> None:
+        """Give whom nothing may be sent to its own reason, also where this cycle had nothing for it."""
+        for miner in self.unmoved():
+            why_not = eligible.untouchable(miner)
+            if why_not is not None and miner.id not in self.skips:
+                self.skip(miner, why_not)
+
     def _add(
         self, candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin
     ) -> bool:

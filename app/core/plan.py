@@ -50,6 +50,7 @@ def plan(snapshot: Snapshot) -> Plan:
     cut = _reduce(draft, age)
     reason = cut if cut and (draft.emergency or not reason) else reason
     memory, raised = _increase(draft, age)
+    draft.pass_over_untouchable()
     return _finish(draft, age, reason or raised, memory)
 
 
@@ -404,9 +405,10 @@ def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
 
 def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Plan:
     plant, books = draft.snapshot.plant, draft.books
+    reason = reason or wording.on_target(draft)
     return Plan(
         status=_status(draft, age),
-        reason=reason or wording.on_target(draft),
+        reason=reason,
         generation_kw=plant.generation_kw if plant else 0.0,
         container_kw=plant.container_kw if plant else 0.0,
         foreign_kw=books.foreign_kw,
@@ -428,6 +430,7 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
         cut_capacity_w=draft.cut_capacity_w(),
         raise_room_w=draft.raise_room_w(),
         planned_w=draft.planned_w,
+        stays=wording.stays(draft, reason),
     )
 
 

@@ -5,12 +5,15 @@ One table serves the rules, the pages, the JSON API and the documentation. Defau
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from app.core.types import Mode, Override, Settings
 from app.errors import SettingError
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,16 @@ class SettingSpec:
         if not valid:
             raise SettingError(self.name, f"{self.name} must be {self.allowed}; got {_shown(value)}.")
         return value
+
+    def from_text(self, text: str) -> Any:
+        """Return what `text` means for this setting, still to be checked; what it cannot mean stays a text."""
+        if self.optional and text.lower() in ("", "none"):
+            return None
+        if self.kind == "boolean":
+            return {"true": True, "false": False}.get(text.lower(), text)
+        if self.kind == "choice" or not _NUMBER.fullmatch(text):
+            return text
+        return float(text) if "." in text else int(text)
 
     def _is_number_in_bounds(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -166,3 +179,28 @@ def check(name: str, value: Any) -> Any:
     if spec is None:
         raise SettingError(name, f"{name} is not a setting; the settings are {', '.join(SPECS)}.")
     return spec.check(value)
+
+
+def read(assignments: Iterable[str]) -> dict[str, Any]:
+    """Return the checked values that texts like "horizon_s=600" give settings; an empty value or "none" is no value.
+
+    Raises:
+        SettingError: a text that is no such assignment, a name given twice, no such setting, or a value it does not
+            allow.
+    """
+    found: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise SettingError("set", f"A setting is given as name=value, like horizon_s=600; got {_shown(text)}.")
+        if name in found:
+            raise SettingError(name, f"{name} is given twice.")
+        spec = SPECS.get(name)
+        found[name] = check(name[:60], value.strip() if spec is None else spec.from_text(value.strip()))
+    return found
+
+
+def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """Return `settings` with these checked values in their place."""
+    return from_values({name: getattr(settings, name) for name in SPECS} | dict(values))

@@ -496,7 +496,13 @@ class Plan:
     cut_capacity_w: float = 0.0  # what the managed miners could still give, at their lowest presets
     raise_room_w: float = 0.0  # what they could still take, at their highest allowed presets
     planned_w: float = 0.0  # current_w after the changes
+    stays: str = ""  # why every managed miner that is neither changed nor skipped stays where it is
 
     @property
     def available_w(self) -> float:
         return self.available_kw * 1000.0
+
+    @property
+    def sendable(self) -> tuple[PresetChange, ...]:
+        """The changes that go out: all when armed, else those an operator ordered."""
+        return tuple(change for change in self.changes if self.send or change.origin is Origin.OPERATOR)

@@ -73,6 +73,12 @@ def with_moves(draft: Draft, sentence: str) -> str:
     return f"{text}; {moved}" if moved and moved not in text else text
 
 
+def stays(draft: Draft, reason: str) -> str:
+    """Return why a miner without a reason of its own stays: what decided for the farm, and that it took others."""
+    others = "; others were chosen for it" if draft.changes else ""
+    return f"stays: {reason[:1].lower()}{reason[1:]}{others}"
+
+
 def waiting(draft: Draft, age: DataAge, surplus_w: float) -> str:
     """Return why a surplus is not used now."""
     text = on_target(draft)

@@ -62,11 +62,6 @@ def cycle(job: JobContext, hands: Hands | None = None) -> str:
     return work.note()
 
 
-def sendable(plan: Plan) -> list[PresetChange]:
-    """Return the changes of a plan that go out: all when armed, else those an operator ordered."""
-    return [change for change in plan.changes if plan.send or change.origin is Origin.OPERATOR]
-
-
 @dataclass(slots=True)
 class _Work:
     """Carrying out one cycle's plan, round by round."""
@@ -81,7 +76,7 @@ class _Work:
 
     def carry_out(self) -> None:
         """Cut until it holds, then raise what may still be raised."""
-        wanted = sendable(self.plan)
+        wanted = self.plan.sendable
         self._cut([change for change in wanted if is_cut(change)])
         raises = affordable(self.plan, [change for change in wanted if not is_cut(change)], self.results)
         if raises:
@@ -99,7 +94,7 @@ class _Work:
                 return
             snapshot = follow_up(snapshot, plan, results, stamp())
             plan = planning.plan(snapshot)
-            cuts = [change for change in sendable(plan) if is_cut(change)]
+            cuts = [change for change in plan.sendable if is_cut(change)]
 
     def _apply(self, changes: Sequence[PresetChange]) -> list[Result]:
         self.decided += changes

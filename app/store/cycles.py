@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, defer, scoped_session
 
-from app.core.types import CycleMemory, Plan, PlantView, PresetChange, Settings, Skip, Snapshot, Stamp
+from app.core.types import CycleMemory, Origin, Plan, PlantView, PresetChange, Settings, Skip, Snapshot, Stamp
+from app.errors import NotFound
 from app.extensions import db, writing
-from app.models import BalanceCycle, MinerStatusRow, PlantReadingRow
+from app.models import BalanceCycle, Miner, MinerStatusRow, PlantReadingRow
+from app.store import fleet
 
 KEEP_SKIPPED_CYCLES = 120  # half an hour; 3,000 reasons in every row of a year would be 500 GB
 LOOK_BACK_CYCLES = 20
@@ -108,6 +111,106 @@ def latest() -> BalanceCycle | None:
     return db.session.scalars(query.order_by(BalanceCycle.id.desc()).limit(1)).first()
 
 
+def recent(limit: int = 100, *, before_id: int | None = None, with_decisions: bool = True) -> list[BalanceCycle]:
+    """Return the latest cycles, newest first; `before_id` continues an earlier list.
+
+    `with_decisions` False: their plans and skipped miners are read only when asked for.
+    """
+    query = select(BalanceCycle).order_by(BalanceCycle.id.desc()).limit(limit)
+    if not with_decisions:
+        query = query.options(defer(BalanceCycle.planned), defer(BalanceCycle.skipped))
+    if before_id is not None:
+        query = query.where(BalanceCycle.id < before_id)
+    return list(db.session.scalars(query))
+
+
+def get(cycle_id: int) -> BalanceCycle:
+    """Return one cycle with all that it decided.
+
+    Raises:
+        NotFound: no such cycle.
+    """
+    row = db.session.get(BalanceCycle, cycle_id) if 0 < cycle_id < 2**63 else None
+    if row is None:
+        raise NotFound(f"There is no balance cycle {cycle_id}.")
+    return row
+
+
+class Decision(StrEnum):
+    """What a cycle decided for one miner."""
+
+    CHANGE = "change"
+    SKIPPED = "skipped"
+    STAYS = "stays"
+    UNMANAGED = "unmanaged"
+    RETIRED = "retired"
+    UNDECIDED = "undecided"  # no cycle yet, or none since something about this miner was changed
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the latest cycle (`cycle_id`, None: there is none) decided for one miner, and why.
+
+    `change`: as the cycle's row keeps it (`change_as_json`); `sent`: whether it went out (armed, or an operator's).
+    `accounted_power_w`: what the miner counts with in the balance, None where no cycle has counted it.
+    """
+
+    mac: str
+    decision: Decision
+    reason: str
+    accounted_power_w: float | None
+    change: dict[str, Any] | None = None
+    sent: bool = False
+    cycle_id: int | None = None
+    decided_at: datetime | None = None
+
+
+def explain(mac: str) -> Explanation:
+    """Return what the latest cycle decided for one miner (MAC in any case), and why.
+
+    Raises:
+        NotFound: no such miner.
+    """
+    miner = fleet.get(mac)
+    return explain_each([miner])[miner.mac]
+
+
+def explain_each(miners: Sequence[Miner]) -> dict[str, Explanation]:
+    """Return what the latest cycle decided for each of these miners, by MAC."""
+    cycle = next(iter(recent(1)), None)
+    planned = {} if cycle is None else {change["mac"]: change for change in cycle.planned}
+    skipped = {} if cycle is None else {skip["mac"]: skip["reason"] for skip in cycle.skipped}
+    return {miner.mac: _explanation(miner, cycle, planned.get(miner.mac), skipped.get(miner.mac)) for miner in miners}
+
+
+def _explanation(
+    miner: Miner, cycle: BalanceCycle | None, change: dict[str, Any] | None, skip: str | None
+) -> Explanation:
+    power_w = None if miner.status is None else miner.status.accounted_power_w
+    if miner.retired:
+        return Explanation(miner.mac, Decision.RETIRED, "retired: it counts nothing and is left alone", 0.0)
+    if not miner.managed:
+        return Explanation(miner.mac, Decision.UNMANAGED, "not managed: PowerHive leaves its preset alone", power_w)
+    if cycle is None:
+        return Explanation(miner.mac, Decision.UNDECIDED, "no cycle has decided anything yet", power_w)
+    decided: tuple[Decision, str] = (Decision.STAYS, cycle.stays or cycle.reason)
+    if change is not None:
+        decided = Decision.CHANGE, change["reason"]
+    elif skip is not None:
+        decided = Decision.SKIPPED, skip
+    elif miner.updated_at > cycle.recorded_at:
+        decided = Decision.UNDECIDED, "changed since the latest cycle: the next one decides"
+    return Explanation(
+        miner.mac,
+        *decided,
+        accounted_power_w=power_w,
+        change=change,
+        sent=change is not None and (cycle.sent or change["origin"] == Origin.OPERATOR),
+        cycle_id=cycle.id,
+        decided_at=cycle.recorded_at,
+    )
+
+
 def record(snapshot: Snapshot, plan: Plan) -> int:
     """Store what this cycle saw and decided, and what every miner counts with; return the row's id.
 
@@ -166,6 +269,7 @@ def _row(snapshot: Snapshot, plan: Plan) -> BalanceCycle:
         override=settings.override,
         status=plan.status,
         reason=plan.reason,
+        stays=plan.stays,
         emergency=plan.emergency,
         sent=plan.send,
         generation_kw=plan.generation_kw,

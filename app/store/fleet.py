@@ -84,6 +84,12 @@ def get(mac: str) -> Miner:
     return by_mac(db.session, mac)
 
 
+def names() -> dict[str, str]:
+    """Return what people call each miner, by MAC: its label, else its address."""
+    rows = db.session.execute(select(Miner.mac, Miner.label, Miner.ip))
+    return {row.mac: row.label or row.ip for row in rows}
+
+
 def by_mac_or_ip(text: str) -> Miner:
     """Return one miner by its MAC or its present address: people read addresses.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core import plant
-from app.core.plant import MISSING, AdmittedReading, CountedSource, PreviousReading, SourceMemory
+from app.core.plant import MISSING, AdmittedReading, CountedSource, LoadByRole, PreviousReading, SourceMemory
 from app.core.types import PlantView, Settings, SourceKind, SourceReading, SourceRole, Stamp
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantRefusal, PlantSource
@@ -95,16 +95,16 @@ def record_refusal(
         log.warning("no trusted plant reading: %s", reason)
 
 
-def plant_view(now: Stamp) -> PlantView | None:
+def plant_view(now: Stamp, settings: Settings | None = None) -> PlantView | None:
     """Return the newest trusted reading with its age, for a snapshot; None before the first.
 
-    `is_new` is for the snapshot's loader to say.
+    `settings` None: those in force. `is_new` is for the snapshot's loader to say.
     """
     rows = list(db.session.scalars(_newest(_NEWEST_LOOKED_AT)))
     if not rows:
         return None
     newest = rows[0]
-    load = plant.by_role(_containers_by_todays_roles(newest))
+    load = load_by_role(newest.sources, todays_roles())
     return PlantView(
         reading_id=newest.id,
         recorded_at=newest.recorded_at,
@@ -116,9 +116,39 @@ def plant_view(now: Stamp) -> PlantView | None:
         age_s=plant.age_s(newest.age_at_receipt_s, newest.received, now),
         frozen_s=_frozen_s(newest),
         generation_doubtful=newest.generation_doubtful,
-        over_generation_twice=_over_generation_twice(rows, settings_store.load()),
+        over_generation_twice=_over_generation_twice(rows, settings or settings_store.load()),
         newer_refused=_last_refusal_is_newer(db.session),
     )
+
+
+def todays_roles() -> dict[str, SourceRole]:
+    """Return the role that each consumption source has now, by name."""
+    consumption = PlantSource.kind == SourceKind.CONSUMPTION
+    return {source.name: _role(source) for source in db.session.scalars(select(PlantSource).where(consumption))}
+
+
+def load_by_role(sources: Iterable[dict[str, Any]], today: Mapping[str, SourceRole]) -> LoadByRole:
+    """Sum up a stored reading's consumption sources in the roles they have now: a new role acts in the next cycle.
+
+    A retired one that is in the reading all the same has answered: load that nobody here controls.
+    """
+    counted = []
+    for source in sources:
+        role, good = today.get(source["name"]), source["status"] == "success" and source["value_kw"] is not None
+        if source["kind"] != SourceKind.CONSUMPTION or (role is SourceRole.RETIRED and not good):
+            continue
+        counted.append(
+            CountedSource(
+                name=source["name"],
+                kind=SourceKind.CONSUMPTION,
+                role=SourceRole.MINERS if role is SourceRole.MINERS else SourceRole.FOREIGN,
+                value_kw=source["value_kw"],
+                status=source["status"],
+                counted_kw=source["counted_kw"],
+                good=good,
+            )
+        )
+    return plant.by_role(counted)
 
 
 # --- inside ----------------------------------------------------------------------------------------------------------
@@ -134,32 +164,6 @@ def _role(row: PlantSource) -> SourceRole:
     """A damaged role must not stop the poller: what nobody knows is foreign load."""
     known = row.role in set(SourceRole)
     return SourceRole(row.role) if known else SourceRole.FOREIGN
-
-
-def _containers_by_todays_roles(row: PlantReadingRow) -> list[CountedSource]:
-    """Return the reading's consumption sources in the roles they have now: a new role acts in the next cycle.
-
-    A retired one that is in the reading all the same has answered: load that nobody here controls.
-    """
-    consumption = PlantSource.kind == SourceKind.CONSUMPTION
-    today = {source.name: _role(source) for source in db.session.scalars(select(PlantSource).where(consumption))}
-    counted = []
-    for source in row.sources:
-        role, good = today.get(source["name"]), source["status"] == "success" and source["value_kw"] is not None
-        if source["kind"] != SourceKind.CONSUMPTION or (role is SourceRole.RETIRED and not good):
-            continue
-        counted.append(
-            CountedSource(
-                name=source["name"],
-                kind=SourceKind.CONSUMPTION,
-                role=SourceRole.MINERS if role is SourceRole.MINERS else SourceRole.FOREIGN,
-                value_kw=source["value_kw"],
-                status=source["status"],
-                counted_kw=source["counted_kw"],
-                good=good,
-            )
-        )
-    return counted
 
 
 def _stamp(row: PlantSource) -> Stamp | None:

@@ -51,6 +51,22 @@ def history(limit: int = 100) -> list[SettingChange]:
     return list(db.session.scalars(select(SettingChange).order_by(SettingChange.id.desc()).limit(limit)))
 
 
+def timeline(since: datetime, until: datetime) -> list[tuple[datetime, Settings]]:
+    """Return what was in force from `since` on, and what each change until then put into force, in order of time."""
+    rows = list(
+        db.session.scalars(select(SettingChange).where(SettingChange.changed_at > since).order_by(SettingChange.id))
+    )
+    values = as_values()
+    for row in reversed(rows):
+        values[row.name] = row.old_value
+    found = [(since, rules.from_values(values))]
+    for row in rows:
+        if row.changed_at < until:
+            values[row.name] = row.new_value
+            found.append((row.changed_at, rules.from_values(values)))
+    return found
+
+
 def change(name: str, value: Any, who: str, reason: str | None, now: datetime) -> Any:
     """Put one setting into force and note who did it; return the stored value.
 

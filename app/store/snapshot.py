@@ -5,7 +5,7 @@ Everything the rules may use in a cycle is here; `load_miner` reads the same of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from app.core import economic, learning, presence, switching
 from app.core import ladder as ladders
+from app.core import settings as rules
 from app.core.presence import Presence
 from app.core.types import (
     ChangeKind,
@@ -83,15 +84,20 @@ def _reading() -> Iterator[AnySession]:
         db.session.rollback()
 
 
-def load(now: Stamp, *, interval_s: float, term_id: int | None = None) -> Snapshot:
+def load(
+    now: Stamp, *, interval_s: float, term_id: int | None = None, changed: Mapping[str, Any] | None = None
+) -> Snapshot:
     """Return the picture of this moment. Retired miners are in it, so that the rules can say why they count 0.
 
     Ages come from stamps, so that a stepped clock changes none. Without a scheduler's term (a run by hand) nothing
-    counts as seen since the start: such a snapshot never allows an increase.
+    counts as seen since the start: such a snapshot never allows an increase. `changed`: checked values of settings that
+    are not in force, to see what they would do.
     """
     with _reading() as session:
         settings = settings_store.load()
-        plant = readings.plant_view(now)
+        if changed:
+            settings = rules.changed(settings, changed)
+        plant = readings.plant_view(now, settings)
         term = terms.of(term_id)
         began = None if term is None else term.started
         return Snapshot(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.web import dashboard, errors, events, guard, health, miner_models, miners, page, settings
+from app.web import cycles, dashboard, errors, events, guard, health, miner_models, miners, page, settings
 
 
 def register(app: Flask) -> None:
@@ -12,5 +12,5 @@ def register(app: Flask) -> None:
     guard.install(app)
     errors.install(app)
     page.install(app)
-    for module in (dashboard, miners, miner_models, events, settings, health):
+    for module in (dashboard, miners, miner_models, events, cycles, settings, health):
         app.register_blueprint(module.bp)

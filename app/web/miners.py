@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
-from app.store import fleet, miner_models
+from app.models import Miner
+from app.store import cycles, fleet, miner_models
 from app.store.fleet import SORTS, FleetFilter
 from app.web import page
 from app.web.forms import BulkManagedForm, ManagedForm, options
@@ -57,7 +59,9 @@ def change_managed(mac: str) -> BaseResponse:
         return _page(422, "Choose managed or not managed.")
     fleet.set_managed(form.managed.data == "1", clock.utcnow(), macs=[miner.mac])
     if page.by_htmx():
-        return make_response(render_template("miners/_row.html", miner=fleet.get(mac), view=_view(), **_row_context()))
+        changed = fleet.get(mac)
+        context = _row_context([changed])
+        return make_response(render_template("miners/_row.html", miner=changed, view=_view(), **context))
     return redirect(url_for("miners.index", **_view().query, _anchor=_row_id(miner.mac)), 303)
 
 
@@ -87,14 +91,19 @@ def _page(status: int = 200, refusal: str | None = None) -> Response:
         states=STATES,
         managed_choices=MANAGED,
         sorts=list(SORTS),
-        **_row_context(),
+        **_row_context(found.miners),
         bulk_form=_bulk_form(names),
         refusal=refusal,
     )
 
 
-def _row_context() -> dict[str, Any]:
-    return {"form": ManagedForm(formdata=None), "is_held": fleet.is_held, "now": clock.utcnow()}
+def _row_context(miners: Sequence[Miner]) -> dict[str, Any]:
+    return {
+        "form": ManagedForm(formdata=None),
+        "is_held": fleet.is_held,
+        "now": clock.utcnow(),
+        "why": cycles.explain_each(miners),
+    }
 
 
 def _bulk_form(names: list[tuple[str, str]]) -> BulkManagedForm:

@@ -192,6 +192,7 @@ def test_a_missing_field_is_400(client: FlaskClient, farm: None, path: str, body
         "/api/miners/00:00:00:00:00:99",
         "/api/miners/nonsense",
         "/api/miners/nonsense/statuses",
+        "/api/miners/nonsense/explain",
         "/api/miners/x/telemetry",
         "/api/models/nope",
         "/api/commands/77",
@@ -216,6 +217,7 @@ def test_writing_to_what_does_not_exist_is_404(client: FlaskClient, farm: None) 
     [
         "/api/plant/history",
         "/api/balance/events",
+        "/api/balance/cycles",
         "/api/miners",
         f"/api/miners/{MAC}/statuses",
         f"/api/miners/{MAC}/telemetry",
@@ -263,5 +265,24 @@ def test_a_bad_miner_id_is_400(client: FlaskClient, query: str) -> None:
 )
 def test_settings_refuse_what_is_no_change_of_theirs(client: FlaskClient, body: dict[str, Any], words: str) -> None:
     answer = client.patch("/api/settings", json=body)
+    assert answer.status_code == 400
+    assert words in answer.get_json()["error"]
+
+
+@pytest.mark.parametrize(
+    "query, words",
+    [
+        ("policy=greedy", "policy must be one of stepwise, economic"),
+        ("policy=", "policy must be one of"),
+        ("policy=economic&set=policy=stepwise", "policy is given twice"),
+        ("set=tea=1", "tea is not a setting"),
+        ("set=horizon_s", "name=value"),
+        ("set=", "name=value"),
+        ("set=horizon_s=1", "horizon_s must be a whole number from 300 to 14400 s"),
+        ("set=cooldown_s=NaN", "cooldown_s must be"),
+    ],
+)
+def test_a_preview_of_what_cannot_be_set_is_400(client: FlaskClient, farm: None, query: str, words: str) -> None:
+    answer = client.get(f"/api/balance/preview?{query}")
     assert answer.status_code == 400
     assert words in answer.get_json()["error"]

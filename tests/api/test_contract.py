@@ -86,6 +86,48 @@ EVENT = {
     "outcome",
 }
 EVENT_BESIDE = {"kind", "origin", "attempt", "mac", "cycle_id", "command_id", "finished_at"}
+DECIDED = {
+    "status",
+    "reason",
+    "stays",
+    "emergency",
+    "plant_generation_kw",
+    "foreign_kw",
+    "overhead_kw",
+    "available_power_kw",
+    "target_power_w",
+    "current_consumption_w",
+    "planned_consumption_w",
+    "unmanaged_consumption_w",
+    "data_age_s",
+}
+CYCLE = DECIDED | {
+    "id",
+    "recorded_at",
+    "mode",
+    "policy",
+    "override",
+    "sent",
+    "safety_margin_percent",
+    "changes_count",
+    "failed_count",
+    "skipped_count",
+    "changes",
+    "skipped",
+}
+CHANGE = {
+    "miner_id",
+    "mac",
+    "kind",
+    "old_preset",
+    "new_preset",
+    "old_power_w",
+    "new_power_w",
+    "reason",
+    "origin",
+}
+PREVIEW = DECIDED | {"policy", "mode", "override", "tried", "send", "changes", "skipped"}
+EXPLAINED = {"mac", "decision", "reason", "accounted_power_w", "change", "sent", "cycle_id", "decided_at"}
 MODEL = {"name", "alias", "max_preset", "presets", "presets_power", "created_at"}
 MODEL_BESIDE = {
     "allow_modded_psu",
@@ -133,7 +175,8 @@ def test_without_data_numbers_are_zero_and_times_null(client: FlaskClient) -> No
     assert status["last_reading_at"] is None
     numbers = {name for name in STATUS if name.endswith(("_kw", "_w", "_count"))}
     assert {status[name] for name in numbers} == {0}
-    for path in ("/api/plant/history", "/api/plant/sources", "/api/balance/events", "/api/models", "/api/miners"):
+    for path in ("/api/plant/history", "/api/plant/sources", "/api/balance/events", "/api/balance/cycles",
+                 "/api/models", "/api/miners"):  # fmt: skip
         assert get(client, path) == []
 
 
@@ -207,6 +250,70 @@ def test_events(client: FlaskClient, farm: None) -> None:
     one = get(client, "/api/balance/events?miner_id=2&limit=5")
     assert {event["miner_id"] for event in one} == {2}
     assert get(client, "/api/balance/events?miner_id=999") == []
+
+
+def test_cycles_with_all_that_they_decided_and_why(app: Flask, client: FlaskClient, farm: None) -> None:
+    with app.app_context():
+        ids = [factories.cycle(20.0).id, factories.decided_cycle().id]
+    cycles = get(client, "/api/balance/cycles?limit=2")
+    assert [cycle["id"] for cycle in cycles] == ids[::-1]
+    assert {frozenset(cycle) for cycle in cycles} == {frozenset(CYCLE)}
+    assert (cycles[0]["target_power_w"], cycles[0]["current_consumption_w"]) == (2_844_000.0, 2_531_000.0)
+    assert TIME.fullmatch(cycles[0]["recorded_at"])
+    assert [set(change) for change in cycles[0]["changes"]] == [CHANGE]
+    assert cycles[0]["skipped"] == [{"mac": "02:00:00:00:00:02", "reason": "held by an operator"}]
+    assert cycles[0]["stays"] == "stays: surplus 313.0 kW has lasted 40 of 180 s"
+
+
+def rows(app: Flask) -> dict[str, int]:
+    with app.app_context():
+        return {name: db.session.query(table).count() for name, table in db.metadata.tables.items()}
+
+
+def test_a_preview_shows_what_a_cycle_would_do_and_leaves_nothing(app: Flask, client: FlaskClient) -> None:
+    preview = get(client, "/api/balance/preview")
+    assert set(preview) == PREVIEW
+    assert (preview["status"], preview["changes"], preview["skipped"]) == ("NO_DATA", [], [])
+    with app.app_context():
+        factories.full_farm()
+    before, in_force = rows(app), get(client, "/api/settings")
+    preview = get(client, "/api/balance/preview?policy=stepwise&set=safety_margin_percent=50&set=mode=armed")
+    assert (preview["policy"], preview["mode"], preview["send"]) == ("stepwise", "armed", True)
+    assert preview["tried"] == {"safety_margin_percent": 50.0, "mode": "armed", "policy": "stepwise"}
+    assert preview["target_power_w"] == pytest.approx(preview["available_power_kw"] * 500)
+    assert rows(app) == before
+    assert get(client, "/api/settings") == in_force
+
+
+def test_a_preview_says_of_each_change_why_and_whether_it_would_go_out(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.reading(generation_kw=4.0, foreign_kw=0.0, sources=[])
+        factories.miner(1, factories.model(max_preset="2800"), managed=True, api_key="k")
+        factories.miner(2, managed=True)
+    preview = get(client, "/api/balance/preview?policy=stepwise")
+    assert [set(change) for change in preview["changes"]] == [CHANGE | {"sent"}]
+    assert (preview["changes"][0]["mac"], preview["changes"][0]["sent"], preview["send"]) == (MAC, False, False)
+    assert "frees 800 W" in preview["changes"][0]["reason"]
+    assert preview["skipped"] == [{"mac": "02:00:00:00:00:02", "reason": "not identified by discovery"}]
+    assert preview["stays"].startswith("stays: ")
+    assert preview["emergency"] is True
+
+
+def test_why_a_miner_is_where_it_is(app: Flask, client: FlaskClient, farm: None) -> None:
+    with app.app_context():
+        cycle_id = factories.decided_cycle().id
+    found = get(client, f"/api/miners/{MAC.upper()}/explain")
+    assert set(found) == EXPLAINED
+    assert (found["mac"], found["decision"], found["sent"], found["cycle_id"]) == (MAC, "change", False, cycle_id)
+    assert (found["reason"], found["accounted_power_w"]) == (found["change"]["reason"], 2300.0)
+    assert set(found["change"]) == CHANGE
+    assert TIME.fullmatch(found["decided_at"])
+    skipped = get(client, "/api/miners/02:00:00:00:00:02/explain")
+    assert (skipped["decision"], skipped["reason"]) == ("skipped", "held by an operator")
+    stays = get(client, "/api/miners/02:00:00:00:00:04/explain")
+    assert (stays["decision"], stays["reason"][:14]) == ("stays", "stays: surplus")
+    unmanaged = get(client, "/api/miners/02:00:00:00:00:00/explain")
+    assert (unmanaged["decision"], unmanaged["cycle_id"], unmanaged["decided_at"]) == ("unmanaged", None, None)
 
 
 def test_settings_are_all_there_and_change_together(client: FlaskClient) -> None:

@@ -73,6 +73,7 @@ class Server:
 def server(app: Flask) -> Iterator[Server]:
     with app.app_context():
         factories.full_farm()
+        factories.decided_cycle()
     running = Server(app)
     yield running
     running.stop()

@@ -11,7 +11,7 @@ from tests import factories
 from tests.browser.conftest import LOST_NOISE, Server, Watch
 
 pytestmark = pytest.mark.browser
-PAGES = ["/", "/miners", "/models", "/events"]
+PAGES = ["/", "/miners", "/models", "/events", "/cycles", "/cycles/2"]
 
 
 def refresh_now(page: Any) -> None:

@@ -80,3 +80,58 @@ def test_stored_values_become_settings_and_damaged_ones_fall_back_to_the_default
         Mode.ARMED, Override.STOP, 30, 20.0,
     )  # fmt: skip
     assert settings.from_values({}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "text, stored",
+    [
+        ("horizon_s=600", {"horizon_s": 600}),
+        (" cooldown_s = 45.0 ", {"cooldown_s": 45}),
+        ("safety_margin_percent=12.5", {"safety_margin_percent": 12.5}),
+        ("policy=economic", {"policy": "economic"}),
+        ("mode=armed", {"mode": "armed"}),
+        ("count_unmanaged=False", {"count_unmanaged": False}),
+        ("farm_limit_kw=none", {"farm_limit_kw": None}),
+        ("farm_limit_kw=", {"farm_limit_kw": None}),
+        ("farm_limit_kw=0", {"farm_limit_kw": 0.0}),
+    ],
+)
+def test_a_text_is_read_as_its_setting_wants_it(text: str, stored: dict[str, Any]) -> None:
+    assert settings.read([text]) == stored
+
+
+@pytest.mark.parametrize(
+    "texts, words",
+    [
+        (["horizon_s"], "given as name=value"),
+        (["=5"], "given as name=value"),
+        ([""], "given as name=value"),
+        (["tea=1"], "tea is not a setting; the settings are mode, policy"),
+        (["horizon_s=1", "horizon_s=1"], "horizon_s must be"),
+        (["horizon_s=600", "horizon_s=900"], "horizon_s is given twice"),
+        (["horizon_s=ten"], "horizon_s must be a whole number from 300 to 14400 s; got 'ten'"),
+        (["horizon_s="], "horizon_s must be a whole number"),
+        (["horizon_s=none"], "horizon_s must be a whole number"),
+        (["cooldown_s=5_0"], "cooldown_s must be"),
+        (["cooldown_s=30.5"], "cooldown_s must be"),
+        (["cooldown_s=-30"], "cooldown_s must be"),
+        (["safety_margin_percent=nan"], "safety_margin_percent must be"),
+        (["safety_margin_percent=1e1"], "safety_margin_percent must be"),
+        (["safety_margin_percent=" + "9" * 400], "safety_margin_percent must be"),
+        (["safety_margin_percent=１２"], "safety_margin_percent must be"),
+        (["count_unmanaged=1"], "count_unmanaged must be true or false; got '1'"),
+        (["policy=greedy"], "policy must be one of stepwise, economic; got 'greedy'"),
+        (["policy="], "policy must be one of"),
+    ],
+)
+def test_a_text_that_means_nothing_allowed_is_refused_by_name(texts: list[str], words: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        settings.read(texts)
+    assert words in str(refused.value)
+
+
+def test_changed_settings_keep_all_the_others() -> None:
+    before = Settings(mode=Mode.ARMED, override=Override.MINIMUM, horizon_s=900, farm_limit_kw=5.0)
+    after = settings.changed(before, {"horizon_s": 600, "mode": "observe", "farm_limit_kw": None})
+    assert after == Settings(mode=Mode.OBSERVE, override=Override.MINIMUM, horizon_s=600)
+    assert settings.changed(before, {}) == before

@@ -10,6 +10,7 @@ import pytest
 
 from app.core import plan as planning
 from app.core.types import BalanceStatus, CycleMemory, Plan, Skip, Snapshot
+from app.errors import NotFound
 from app.extensions import db, writing
 from app.models import BalanceCycle, MinerStatusRow, PlantRefusal
 from app.store import cycles, snapshot, terms
@@ -171,3 +172,76 @@ def test_the_end_of_a_cycle_is_added_to_its_row() -> None:
     row = cycles.latest()
     assert row is not None
     assert (row.changes_count, row.failed_count, row.planned_w, row.duration_s) == (2, 1, 8000.0, 1.5)
+
+
+# --- why ---
+
+
+def explained(miner_id: int) -> tuple[str, str, float | None]:
+    db.session.rollback()
+    found = cycles.explain(farm.mac_of(miner_id).upper())
+    return found.decision, found.reason, found.accounted_power_w
+
+
+def test_before_the_first_cycle_nothing_is_decided() -> None:
+    farm.build(1, at())
+    assert explained(1) == ("undecided", "no cycle has decided anything yet", None)
+
+
+def test_every_miner_has_what_the_latest_cycle_decided_for_it_and_why() -> None:
+    farm.build(6, at())
+    farm.reading(at(), 15.67)
+    farm.put(farm.Miner, 1, hold=True)
+    farm.put(farm.Miner, 2, managed=False)
+    farm.put(farm.Miner, 3, retired=True)
+    picture, plan = decide()
+    (moved,) = plan.changes
+    cycle_id = cycles.record(picture, plan)
+    assert explained(1) == ("skipped", "held by an operator", 3000.0)
+    assert explained(2) == ("unmanaged", "not managed: PowerHive leaves its preset alone", 3000.0)
+    assert explained(3) == ("retired", "retired: it counts nothing and is left alone", 0.0)
+    assert explained(moved.miner_id) == ("change", moved.reason, 3000.0)
+    change = cycles.explain(moved.mac)
+    assert (change.cycle_id, change.sent, change.change) == (cycle_id, True, cycles.change_as_json(moved))
+    stays = next(i for i in (4, 5, 6) if i != moved.miner_id)
+    assert explained(stays) == ("stays", plan.stays, 3000.0)
+    assert plan.stays.startswith("stays: 12.0 kW used, 0.6 kW above the target")
+
+
+def test_what_was_changed_after_the_cycle_waits_for_the_next_one() -> None:
+    farm.build(2, at(), managed=False)
+    farm.reading(at(), 9.0)
+    cycles.record(*decide())
+    farm.put(farm.Miner, 1, managed=True, updated_at=at(5).utc)
+    assert explained(1)[:2] == ("undecided", "changed since the latest cycle: the next one decides")
+    cycles.record(*decide(15))
+    assert explained(1)[0] == "stays"
+
+
+def test_a_cycle_of_an_older_version_explains_with_the_farms_reason() -> None:
+    farm.build(1, at())
+    picture, plan = decide()
+    cycles.record(picture, replace(plan, stays=""))
+    assert explained(1)[:2] == ("stays", plan.reason)
+
+
+def test_in_observe_a_change_is_explained_as_not_sent() -> None:
+    farm.build(1, at(), mode="observe")
+    farm.reading(at(), 2.0)
+    cycles.record(*decide())
+    found = cycles.explain(farm.mac_of(1))
+    assert (found.decision, found.sent) == ("change", False)
+
+
+def test_nobody_explains_a_miner_that_is_not_there() -> None:
+    with pytest.raises(NotFound, match="There is no miner"):
+        cycles.explain("02:00:00:00:00:99")
+
+
+def test_cycles_come_newest_first_and_in_pages() -> None:
+    ids = [cycles.record(*decide(15 * number)) for number in range(5)]
+    assert [row.id for row in cycles.recent(2)] == [ids[4], ids[3]]
+    assert [row.id for row in cycles.recent(9, before_id=ids[2], with_decisions=False)] == [ids[1], ids[0]]
+    assert cycles.get(ids[1]).reason
+    with pytest.raises(NotFound, match="There is no balance cycle 99"):
+        cycles.get(99)

@@ -19,12 +19,15 @@ def version(client: FlaskClient) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("path", ["/", "/miners", "/models", "/events", "/dashboard/live"])
+PAGES = ["/", "/miners", "/models", "/events", "/cycles", "/dashboard/live"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_pages_render_without_any_data(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/miners", "/models", "/events", "/dashboard/live", "/events?outcome=failed"])
+@pytest.mark.parametrize("path", [*PAGES, "/events?outcome=failed", "/cycles/1"])
 def test_pages_render_with_a_farm(client: FlaskClient, farm: None, path: str) -> None:
     assert client.get(path).status_code == 200
 
@@ -121,7 +124,7 @@ def test_many_offline_miners_are_summed_up(app: Flask, client: FlaskClient) -> N
 
 
 def test_it_asks_the_database_at_most_twelve_times(client: FlaskClient, farm: None, queries: list[str]) -> None:
-    for path in ("/", "/dashboard/live", "/miners", "/models", "/events", "/api/balance/status"):
+    for path in (*PAGES, "/cycles/1", "/api/balance/status"):
         queries.clear()
         client.get(path)
         selects = [query for query in queries if not query.startswith(("BEGIN", "PRAGMA"))]
@@ -132,7 +135,14 @@ def test_texts_of_miners_are_escaped(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         evil = factories.miner(1, label="<script>x</script>", online=False, hostname="<b>")
         factories.change(evil, reason="<img src=x>", error_message="<i>")
-    for path in ("/", "/miners", "/events"):
+        bad = "<img src=x>"
+        planned = [{"mac": evil.mac, "kind": bad, "old_preset": "<i>", "new_preset": bad, "old_power_w": 1.0,
+                    "new_power_w": 2.0, "reason": bad, "origin": "balancer"}]  # fmt: skip
+        cycle = factories.cycle(
+            reason=bad, stays=bad, policy="<i>", planned=planned, skipped=[{"mac": "<i>", "reason": bad}]
+        )
+        one = f"/cycles/{cycle.id}"
+    for path in ("/", "/miners", "/events", "/cycles", one):
         page = client.get(path).text
         assert "<script>x" not in page
         assert "<img src=x>" not in page
@@ -142,5 +152,5 @@ def test_texts_of_miners_are_escaped(app: Flask, client: FlaskClient) -> None:
 def test_a_simulated_farm_says_so_on_every_page(app: Flask, client: FlaskClient) -> None:
     assert "SIMULATED:" not in client.get("/").text
     app.jinja_env.globals["simulated"] = True
-    for path in ("/", "/miners", "/models", "/events", "/nowhere"):
+    for path in ("/", "/miners", "/models", "/events", "/cycles", "/nowhere"):
         assert "SIMULATED:" in client.get(path).text

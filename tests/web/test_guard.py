@@ -11,7 +11,8 @@ from app.web.guard import CONTENT_SECURITY_POLICY, objection
 from tests import factories
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-SAMPLE = {"mac": "02:00:00:00:00:01", "alias": "s19jpro", "name": "C1", "command_id": "1", "filename": "app.css"}
+SAMPLE = {"mac": "02:00:00:00:00:01", "alias": "s19jpro", "name": "C1", "filename": "app.css"}
+SAMPLE |= {"command_id": "1", "cycle_id": "1"}
 
 
 def path_of(rule: Rule) -> str:
@@ -84,7 +85,7 @@ def test_every_answer_carries_the_policy(app: Flask, client: FlaskClient) -> Non
 
 
 def test_no_page_has_anything_inline(client: FlaskClient, farm: None) -> None:
-    for path in ("/", "/miners", "/models", "/events", "/nowhere"):
+    for path in ("/", "/miners", "/models", "/events", "/cycles", "/cycles/1", "/nowhere"):
         page = client.get(path).text
         assert " style=" not in page
         assert "<style" not in page
