@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from benchmarks.balancing.fleet import hull
+from benchmarks.balancing.bounds import hull
 from benchmarks.live.scenarios import Scenario
 from benchmarks.live.score import Load, Sample, TrueFarm
 from simulator import FarmSpec, MinerSpec, PlantSpec, SimMiner, Simulator

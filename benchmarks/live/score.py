@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.balancing.fleet import Clairvoyant
+from benchmarks.balancing.bounds import Clairvoyant
 
 BAND_W, BAND_SHARE = 500.0, 0.005
 WS_PER_KWH = 3.6e6
