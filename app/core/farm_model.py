@@ -24,7 +24,6 @@ from app.core.types import (
     CycleMemory,
     MinerState,
     MinerView,
-    Origin,
     Outcome,
     Plan,
     PlantView,
@@ -267,7 +266,7 @@ class FarmModel:
         round_ = _Round(at_s, self._commands)
         for _look in range(LOOKS):
             missed = {
-                change.miner_id for change in _sendable(decided) if _is_cut(change) and not self._send(change, round_)
+                change.miner_id for change in decided.sendable if _is_cut(change) and not self._send(change, round_)
             }
             if not missed or round_.late:
                 break
@@ -275,7 +274,7 @@ class FarmModel:
             picture = replace(picture, miners=tuple(views), memory=self._memory, cuts_only=True)
             decided = self._solver(picture)
         room_w = first.target_w - first.current_w - round_.moved_w + ROUNDING_W
-        for change in _sendable(first):
+        for change in first.sendable:
             if not _is_cut(change) and change.delta_w <= room_w and not round_.late:
                 room_w -= max(0.0, change.delta_w)
                 self._send(change, round_)
@@ -399,10 +398,6 @@ def _is_forgotten(change: ChangeView) -> bool:
     if change.outcome is Outcome.CONFIRMED:
         return (change.finished_age_s or 0.0) > FORGOTTEN_AFTER_S
     return change.finished_age_s is not None and change.age_s > following.RETRY_WINDOW_S
-
-
-def _sendable(plan_: Plan) -> list[PresetChange]:
-    return [change for change in plan_.changes if plan_.send or change.origin is Origin.OPERATOR]
 
 
 def _is_cut(change: PresetChange) -> bool:

@@ -215,7 +215,7 @@ class _Pieces:
 
 
 class _Planner:
-    """The real planner, by the settings in force at each moment; a mode that is not armed sends nothing."""
+    """The real planner, by the settings in force at each moment."""
 
     def __init__(self, settings: Sequence[tuple[float, Settings]]) -> None:
         self._times = [at_s for at_s, _ in settings]
@@ -226,11 +226,7 @@ class _Planner:
 
     def plan(self, snapshot: Snapshot) -> Plan:
         settings = self.settings_at(snapshot.now.monotonic_s - LONG_UP_S)
-        plan = planning.plan(replace(snapshot, settings=settings))
-        going = plan.sendable
-        if len(going) == len(plan.changes):
-            return plan
-        return replace(plan, changes=going, planned_w=plan.current_w + sum(change.delta_w for change in going))
+        return planning.plan(replace(snapshot, settings=settings))
 
 
 def _readings(recording: Recording, settings: Sequence[tuple[float, Settings]], pieces: _Pieces) -> list[Reading]:
