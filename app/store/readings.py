@@ -15,6 +15,7 @@ from app.core.plant import MISSING, AdmittedReading, CountedSource, PreviousRead
 from app.core.types import PlantView, Settings, SourceKind, SourceReading, SourceRole, Stamp
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantRefusal, PlantSource
+from app.store import meter_roles
 from app.store import settings as settings_store
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def source_memories() -> list[SourceMemory]:
         SourceMemory(
             name=row.name,
             kind=SourceKind(row.kind),
-            role=_role(row),
+            role=meter_roles.role_of(row),
             last_value_kw=row.last_value_kw,
             last_good=_stamp(row),
         )
@@ -118,6 +119,7 @@ def plant_view(now: Stamp) -> PlantView | None:
         generation_doubtful=newest.generation_doubtful,
         over_generation_twice=_over_generation_twice(rows, settings_store.load()),
         newer_refused=_last_refusal_is_newer(db.session),
+        contradicted=tuple(found.sentence for found in meter_roles.contradictions()),
     )
 
 
@@ -130,19 +132,14 @@ def _newest(limit: int) -> Select[PlantReadingRow]:
     return select(PlantReadingRow).order_by(PlantReadingRow.recorded_at.desc()).limit(limit)
 
 
-def _role(row: PlantSource) -> SourceRole:
-    """A damaged role must not stop the poller: what nobody knows is foreign load."""
-    known = row.role in set(SourceRole)
-    return SourceRole(row.role) if known else SourceRole.FOREIGN
-
-
 def _containers_by_todays_roles(row: PlantReadingRow) -> list[CountedSource]:
     """Return the reading's consumption sources in the roles they have now: a new role acts in the next cycle.
 
     A retired one that is in the reading all the same has answered: load that nobody here controls.
     """
     consumption = PlantSource.kind == SourceKind.CONSUMPTION
-    today = {source.name: _role(source) for source in db.session.scalars(select(PlantSource).where(consumption))}
+    sources = db.session.scalars(select(PlantSource).where(consumption))
+    today = {source.name: meter_roles.role_of(source) for source in sources}
     counted = []
     for source in row.sources:
         role, good = today.get(source["name"]), source["status"] == "success" and source["value_kw"] is not None
