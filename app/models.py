@@ -32,6 +32,17 @@ class PlantSource(Base):
     last_good_boot_id: Mapped[str | None] = mapped_column(String(40))
     role_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     role_changed_by: Mapped[str | None] = mapped_column(String(80))
+    judged_after_id: Mapped[int | None] = mapped_column()  # newest reading when the role was said again; operator's
+    # What the meter says of its role, by the check of the meters (core/meter_roles.Judgement)
+    verdict: Mapped[str | None] = mapped_column(String(16))  # contains | apart
+    slope: Mapped[float | None] = mapped_column()
+    effect_kw: Mapped[float | None] = mapped_column()
+    judged_role: Mapped[str | None] = mapped_column(String(16))
+    judged_together: Mapped[list[str] | None] = mapped_column(JSON)
+    judged_reading_id: Mapped[int | None] = mapped_column()
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    check_note: Mapped[str | None] = mapped_column(String(200))
 
     __table_args__ = (UniqueConstraint("name", "kind"),)
 
@@ -89,9 +100,8 @@ class MinerModel(Base):
     untuned_use: Mapped[str] = mapped_column(String(16), default="when_needed")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)  # optimistic locking of the operator's edits
-    # What its preset changes cost: the operator's own numbers win over the measured changes, which the poller writes.
-    settle_s: Mapped[float | None] = mapped_column()
-    switch_loss_s: Mapped[float | None] = mapped_column()
+    settle_s: Mapped[float | None] = mapped_column()  # the operator's own; wins over what the poller measured
+    switch_loss_s: Mapped[float | None] = mapped_column()  # likewise
     switches: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")  # newest last
 
     presets: Mapped[list[ModelPreset]] = relationship(back_populates="model", cascade="all, delete-orphan")
@@ -307,8 +317,9 @@ class BalanceCycle(Base):
     reoptimised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reoptimised_monotonic_s: Mapped[float | None] = mapped_column()
     reoptimised_boot_id: Mapped[str | None] = mapped_column(String(40))
-    # Why a managed miner stays that is neither in `planned` nor in `skipped`
-    stays: Mapped[str] = mapped_column(Text, default="", server_default="")
+    reported_w: Mapped[float | None] = mapped_column()  # what all known miners report to draw, to check the meters by
+    known_miners: Mapped[int | None] = mapped_column()  # ... and how many they are
+    stays: Mapped[str] = mapped_column(Text, default="", server_default="")  # why the others stay where they are
 
 
 class PresetChangeRow(Base):

@@ -98,6 +98,14 @@ def source(name: str = "C1", kind: str = "consumption", **values: Any) -> PlantS
     return add(PlantSource(**(defaults | values)))
 
 
+def contradicted(name: str = "C1", **values: Any) -> PlantSource:
+    """A meter in the role foreign that was found to contain the miners."""
+    defaults = {"verdict": "contains", "slope": 1.04, "effect_kw": 412.0, "judged_role": "foreign",
+                "judged_together": [name], "judged_reading_id": 1, "decided_at": ago(600), "checked_at": ago(30),
+                "check_note": "it follows the miners"}  # fmt: skip
+    return source(name, **(defaults | values))
+
+
 def refusal(age_s: float = 0.0, **values: Any) -> PlantRefusal:
     defaults = {"refused_at": ago(age_s), "kind": "timeout", "reason": "the plant did not answer within 10 s"}
     return add(PlantRefusal(**(defaults | values)))

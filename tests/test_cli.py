@@ -16,6 +16,7 @@ from app.jobs import apply, plant_poller
 from app.jobs.gate import Lease
 from app.models import BalanceCycle, Command, PresetChangeRow
 from app.store import settings
+from tests import factories
 from tests.store import farm
 from tests.store.farm import FakeHands
 
@@ -190,6 +191,11 @@ def test_the_status_fits_on_one_screen(app: Flask, hands: FakeHands) -> None:
     assert "4 online, 0 offline, 4 managed" in full.output
     assert "Emergency" in full.output
     assert len(full.output.splitlines()) < 24
+
+
+def test_the_status_names_a_meter_that_contradicts_its_role(app: Flask) -> None:
+    factories.contradicted("box")
+    assert "role        box has the role foreign, but follows the miners" in flask(app, "status").output
 
 
 def test_a_missing_database_is_one_sentence(app: Flask) -> None:

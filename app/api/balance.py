@@ -61,6 +61,17 @@ def status() -> Response:
             "overhead_kw": cycle.overhead_kw if cycle else 0.0,
             "data_age_s": board.reading_age_s,
             "refused_readings_24h": board.refusals_24h,
+            "contradicted_sources": [
+                {
+                    "names": list(found.names),
+                    "role": found.role,
+                    "slope": found.slope,
+                    "effect_kw": found.effect_kw,
+                    "since": answers.instant(found.decided_at),
+                    "sentence": found.sentence,
+                }
+                for found in board.contradictions
+            ],
             "cycle_id": cycle.id if cycle else None,
             "cycle_at": answers.instant(cycle.recorded_at if cycle else None),
             "cycle_age_s": board.cycle_age_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, jsonify
@@ -9,9 +10,11 @@ from flask import Response, jsonify
 from app import clock
 from app.api import answers, body, query
 from app.api.blueprint import bp
+from app.core.meter_roles import Judgement
+from app.core.metering import MeterVerdict
 from app.core.types import SourceKind, SourceRole
 from app.models import PlantSource
-from app.store import plant_history
+from app.store import meter_roles, plant_history
 from app.store.plant_history import Reading
 
 LONGEST_STEP_S = 31 * 86_400
@@ -38,20 +41,25 @@ def readings() -> Response:
 
 @bp.get("/plant/sources")
 def sources() -> Response:
-    """Return every generator and metered container the plant ever named."""
-    return jsonify([_source(source) for source in plant_history.sources()])
+    """Return every generator and metered container the plant ever named, and whether it does what its role says."""
+    verdicts, contradicted = meter_roles.verdicts(), _contradicted()
+    return jsonify([_source(source, verdicts, contradicted) for source in plant_history.sources()])
 
 
 @bp.patch("/plant/sources/<path:name>")
 def change_source(name: str) -> Response:
-    """Say what a source measures. `kind` tells apart a generator and a container of one name."""
+    """Say what a source measures. `kind` tells apart a generator and a container of one name.
+
+    To say the same role again overrules what the meter says against it, until later readings decide anew.
+    """
     wanted = body.read(("role", "kind"), ("role",))
     role, kind = wanted["role"], wanted.get("kind")
     if not isinstance(role, str) or role not in set(SourceRole):
         body.refuse("role", f"one of {', '.join(SourceRole)}", role)
     if kind is not None and (not isinstance(kind, str) or kind not in set(SourceKind)):
         body.refuse("kind", f"one of {', '.join(SourceKind)}", kind)
-    return jsonify(_source(plant_history.set_role(name, role, answers.who(), clock.utcnow(), kind)))
+    source = plant_history.set_role(name, role, answers.who(), clock.utcnow(), kind)
+    return jsonify(_source(source, meter_roles.verdicts(), _contradicted()))
 
 
 def _reading(reading: Reading) -> dict[str, Any]:
@@ -75,7 +83,16 @@ def _of_kind(reading: Reading, kind: SourceKind) -> list[dict[str, Any]]:
     ]
 
 
-def _source(source: PlantSource) -> dict[str, Any]:
+def _contradicted() -> dict[str, str]:
+    """Return what is wrong with its role by the name of the meter."""
+    return {name: found.sentence for found in meter_roles.contradictions() for name in found.names}
+
+
+def _source(
+    source: PlantSource, verdicts: Mapping[str, Judgement], contradicted: Mapping[str, str]
+) -> dict[str, Any]:
+    is_meter = source.kind == SourceKind.CONSUMPTION
+    judged = verdicts.get(source.name) if is_meter else None
     return {
         "name": source.name,
         "kind": source.kind,
@@ -83,4 +100,13 @@ def _source(source: PlantSource) -> dict[str, Any]:
         "last_value_kw": source.last_value_kw or 0.0,
         "status": source.status,
         "last_good_at": answers.instant(source.last_good_at),
+        # whether the meter contains the miners, by what it measured; null for a generator
+        "verdict": (judged.verdict if judged else MeterVerdict.UNDECIDED) if is_meter else None,
+        "slope": judged.slope if judged else None,
+        "judged_together": list(judged.together) if judged else [],
+        "effect_kw": judged.effect_kw if judged else 0.0,
+        "decided_at": answers.instant(judged.decided_at if judged else None),
+        "checked_at": answers.instant(source.checked_at),
+        "check_note": source.check_note,
+        "contradiction": contradicted.get(source.name) if is_meter else None,
     }

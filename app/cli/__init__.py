@@ -92,6 +92,8 @@ def status() -> None:
         f"miners      {counts.total}: {counts.online} online, {counts.offline} offline, {counts.managed} managed, "
         f"{counts.held} held, {counts.failing} failing"
     )
+    for contradiction in board.contradictions:
+        click.echo(f"role        {contradiction.sentence}. {contradiction.advice}")
     if board.last_refusal is not None:
         click.echo(f"plant       refused: {board.last_refusal.reason}")
     for job in board.jobs:

@@ -58,6 +58,8 @@ def _why_no_increase(snapshot: Snapshot, age_s: float, *, stale: bool) -> str | 
         return "a generation source has failed"
     if plant is not None and plant.over_generation_twice:
         return "the meters read more consumption than generation"
+    if plant is not None and plant.contradicted:
+        return "; ".join(plant.contradicted)
     if not snapshot.fresh_since_start:
         return "no fresh plant reading since the start yet"
     return None if snapshot.polled_since_start else "no full status poll since the start yet"

@@ -366,6 +366,7 @@ class PlantView:
     over_generation_twice: bool = False
     is_new: bool = True  # no cycle has used this reading before
     newer_refused: bool = False  # the plant's newest answer, or the lack of one, could not drive control
+    contradicted: tuple[str, ...] = ()  # a sentence for each group of meters whose role is wrong by what they measure
 
 
 @dataclass(frozen=True, slots=True)

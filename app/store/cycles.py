@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, defer, scoped_session
 
+from app.core import metering
 from app.core.types import CycleMemory, Origin, Plan, PlantView, PresetChange, Settings, Skip, Snapshot, Stamp
 from app.errors import NotFound
 from app.extensions import db, writing
@@ -261,6 +262,7 @@ def finish(cycle_id: int, end: CycleEnd) -> None:
 def _row(snapshot: Snapshot, plan: Plan) -> BalanceCycle:
     settings, passed_on = snapshot.settings, plan.memory
     surplus, room, exchanged = passed_on.surplus_since, passed_on.restart_room_since, passed_on.reoptimised_at
+    reported_w, known_miners = metering.reported_w(snapshot.miners, plan.accounted, settings)
     return BalanceCycle(
         recorded_at=snapshot.now.utc,
         reading_id=None if snapshot.plant is None else snapshot.plant.reading_id,
@@ -301,6 +303,8 @@ def _row(snapshot: Snapshot, plan: Plan) -> BalanceCycle:
         reoptimised_at=None if exchanged is None else exchanged.utc,
         reoptimised_monotonic_s=None if exchanged is None else exchanged.monotonic_s,
         reoptimised_boot_id=None if exchanged is None else exchanged.boot_id,
+        reported_w=reported_w,
+        known_miners=known_miners,
     )
 
 

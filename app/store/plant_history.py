@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,9 @@ from app.core.types import SourceKind, SourceRole
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantSource
+from app.store import meter_roles
+
+log = logging.getLogger(__name__)
 
 ROLES = {
     SourceKind.CONSUMPTION: (SourceRole.FOREIGN, SourceRole.MINERS, SourceRole.RETIRED),
@@ -67,6 +71,8 @@ def sources() -> list[PlantSource]:
 def set_role(name: str, role: str, who: str, now: datetime, kind: str | None = None) -> PlantSource:
     """Say what a source measures. Where a generator and a container share a name, `kind` tells which one.
 
+    To say the same role again overrules a verdict of the meters against it: only later readings may judge it anew.
+
     Raises:
         NotFound: no such source.
         SettingError: no such role.
@@ -85,7 +91,15 @@ def set_role(name: str, role: str, who: str, now: datetime, kind: str | None = N
             raise Conflict(f"{name} is a {found[0].kind} source: its role can be {allowed}.")
         if source.role != role:
             source.role, source.role_changed_at, source.role_changed_by = role, now, who
+            source.judged_after_id = None
+        elif source.kind == SourceKind.CONSUMPTION and _is_contradicted(name):
+            source.judged_after_id = meter_roles.newest_reading_id()
+            log.warning("%s says again that %s is %s, against what it measures", who, name, role)
     return source
+
+
+def _is_contradicted(name: str) -> bool:
+    return any(name in found.names for found in meter_roles.contradictions())
 
 
 def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:

@@ -15,6 +15,7 @@ from app.core.plant import MISSING, AdmittedReading, CountedSource, LoadByRole, 
 from app.core.types import PlantView, Settings, SourceKind, SourceReading, SourceRole, Stamp
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantRefusal, PlantSource
+from app.store import meter_roles
 from app.store import settings as settings_store
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def source_memories() -> list[SourceMemory]:
         SourceMemory(
             name=row.name,
             kind=SourceKind(row.kind),
-            role=_role(row),
+            role=meter_roles.role_of(row),
             last_value_kw=row.last_value_kw,
             last_good=_stamp(row),
         )
@@ -118,13 +119,14 @@ def plant_view(now: Stamp, settings: Settings | None = None) -> PlantView | None
         generation_doubtful=newest.generation_doubtful,
         over_generation_twice=_over_generation_twice(rows, settings or settings_store.load()),
         newer_refused=_last_refusal_is_newer(db.session),
+        contradicted=tuple(found.sentence for found in meter_roles.contradictions()),
     )
 
 
 def todays_roles() -> dict[str, SourceRole]:
     """Return the role that each consumption source has now, by name."""
-    consumption = PlantSource.kind == SourceKind.CONSUMPTION
-    return {source.name: _role(source) for source in db.session.scalars(select(PlantSource).where(consumption))}
+    sources = db.session.scalars(select(PlantSource).where(PlantSource.kind == SourceKind.CONSUMPTION))
+    return {source.name: meter_roles.role_of(source) for source in sources}
 
 
 def load_by_role(sources: Iterable[dict[str, Any]], today: Mapping[str, SourceRole]) -> LoadByRole:
@@ -160,10 +162,6 @@ def _newest(limit: int) -> Select[PlantReadingRow]:
     return select(PlantReadingRow).order_by(PlantReadingRow.recorded_at.desc()).limit(limit)
 
 
-def _role(row: PlantSource) -> SourceRole:
-    """A damaged role must not stop the poller: what nobody knows is foreign load."""
-    known = row.role in set(SourceRole)
-    return SourceRole(row.role) if known else SourceRole.FOREIGN
 
 
 def _stamp(row: PlantSource) -> Stamp | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased, defer, lazyload
 
+from app.core.meter_roles import Contradiction
 from app.core.plant import age_s
 from app.core.types import BalanceStatus, Outcome, Settings, Stamp
 from app.extensions import db
@@ -22,6 +23,7 @@ from app.models import (
     PlantRefusal,
     PresetChangeRow,
 )
+from app.store import meter_roles
 from app.store import settings as settings_store
 
 CYCLE_LATE_S = 60.0  # four balance intervals: then the balancer itself is in trouble
@@ -78,6 +80,7 @@ class StatusBoard:
     jobs: tuple[JobState, ...]
     last_refusal: PlantRefusal | None  # only where it is newer than the newest trusted reading
     refusals_24h: int  # answers of the plant, or the lack of one, that could not drive control
+    contradictions: tuple[Contradiction, ...]  # meters whose role is wrong by what they measure: nothing is raised
 
     @property
     def cycle_late(self) -> bool:
@@ -108,7 +111,7 @@ class StatusBoard:
 
 
 def load(now: Stamp) -> StatusBoard:
-    """Read the picture; nine queries, whatever the fleet's size."""
+    """Read the picture; ten queries, whatever the fleet's size."""
     cycle = db.session.scalars(
         select(BalanceCycle)
         .options(defer(BalanceCycle.planned), defer(BalanceCycle.skipped))
@@ -136,6 +139,7 @@ def load(now: Stamp) -> StatusBoard:
         last_refusal=refusal,
         refusals_24h=db.session.scalar(select(func.count(PlantRefusal.id)).where(PlantRefusal.refused_at > yesterday))
         or 0,
+        contradictions=meter_roles.contradictions(),
     )
 
 

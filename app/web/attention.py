@@ -39,6 +39,8 @@ def _plant(board: StatusBoard) -> Iterator[Problem]:
         yield Problem("bad", "The plant is lost: its last usable reading is old", age_s=board.reading_age_s)
     elif board.reading_age_s > board.settings.stale_after_s:
         yield Problem("warn", "The plant's reading is stale: nothing is raised", age_s=board.reading_age_s)
+    for contradiction in board.contradictions:
+        yield Problem("bad", f"{contradiction.sentence}. {contradiction.advice}")
     if refusal is not None:
         yield Problem("warn", f"The plant's newest answer was refused: {refusal.reason}")
 

@@ -55,6 +55,7 @@ STATUS_BESIDE = {
     "cycle_at",
     "cycle_age_s",
     "refused_readings_24h",
+    "contradicted_sources",
     "cut_capacity_w",
     "raise_capacity_w",
     "miners_count",
@@ -67,6 +68,18 @@ STATUS_BESIDE = {
     "hashrate_ths",
     "efficiency_w_per_ths",
     "measured_power_w",
+}
+SOURCE = {"name", "kind", "role", "last_value_kw", "status"}
+SOURCE_BESIDE = {
+    "last_good_at",
+    "verdict",
+    "slope",
+    "judged_together",
+    "effect_kw",
+    "decided_at",
+    "checked_at",
+    "check_note",
+    "contradiction",
 }
 EVENT = {
     "id",
@@ -457,15 +470,36 @@ def test_a_miner_is_changed(app: Flask, client: FlaskClient, farm: None) -> None
 
 def test_sources_and_their_roles(client: FlaskClient, farm: None) -> None:
     sources = get(client, "/api/plant/sources")
-    assert {frozenset(source) for source in sources} == {
-        frozenset({"name", "kind", "role", "last_value_kw", "status", "last_good_at"})
-    }
+    assert {frozenset(source) for source in sources} == {frozenset(SOURCE | SOURCE_BESIDE)}
+    assert {source["kind"]: source["verdict"] for source in sources} == {"generation": None, "consumption": "undecided"}
+    assert {source["contradiction"] for source in sources} == {None}
     answer = client.patch("/api/plant/sources/C1", json={"role": "miners"})
     assert answer.get_json()["role"] == "miners"
     assert client.patch("/api/plant/sources/UG1", json={"role": "miners"}).status_code == 409
     assert client.patch("/api/plant/sources/UG1", json={"role": "retired"}).status_code == 200
     assert client.patch("/api/plant/sources/nope", json={"role": "miners"}).status_code == 404
     assert client.patch("/api/plant/sources/C1", json={"role": "x"}).status_code == 422
+
+
+def test_a_meter_that_contradicts_its_role_says_so_until_the_operator_has_spoken(
+    app: Flask, client: FlaskClient
+) -> None:
+    assert get(client, "/api/balance/status")["contradicted_sources"] == []
+    with app.app_context():
+        factories.contradicted()
+        factories.reading()
+    (source,) = get(client, "/api/plant/sources")
+    assert (source["verdict"], source["slope"], source["effect_kw"]) == ("contains", 1.04, 412.0)
+    assert (source["judged_together"], source["check_note"]) == (["C1"], "it follows the miners")
+    assert TIME.fullmatch(source["checked_at"])
+    sentence = "C1 has the role foreign, but follows the miners (slope 1.04): 412 kW are subtracted twice"
+    assert source["contradiction"] == sentence
+    (found,) = get(client, "/api/balance/status")["contradicted_sources"]
+    assert TIME.fullmatch(found.pop("since"))
+    assert found == {"names": ["C1"], "role": "foreign", "slope": 1.04, "effect_kw": 412.0, "sentence": sentence}
+    overruled = client.patch("/api/plant/sources/C1", json={"role": "foreign"}).get_json()
+    assert (overruled["verdict"], overruled["effect_kw"], overruled["contradiction"]) == ("undecided", 0.0, None)
+    assert get(client, "/api/balance/status")["contradicted_sources"] == []
 
 
 def test_a_generator_and_a_container_of_one_name_are_told_apart(app: Flask, client: FlaskClient) -> None:

@@ -87,6 +87,7 @@ def raises_allowed(snapshot: Snapshot) -> bool:
         and plant.frozen_s < 600
         and not plant.generation_doubtful
         and not plant.over_generation_twice
+        and not plant.contradicted
         and snapshot.fresh_since_start
         and snapshot.polled_since_start
     )

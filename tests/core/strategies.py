@@ -144,6 +144,7 @@ def readings(draw: st.DrawFn, *, odd: bool) -> PlantView | None:
         frozen_s=draw(st.sampled_from([0.0, 0.0, 599.0, 601.0, 5000.0])),
         generation_doubtful=draw(st.sampled_from([False, False, True])),
         over_generation_twice=draw(st.sampled_from([False, False, True])),
+        contradicted=draw(st.sampled_from([(), (), ("container_1 has the role foreign, but follows the miners",)])),
         is_new=draw(st.booleans()),
     )
 

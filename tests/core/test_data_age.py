@@ -35,6 +35,7 @@ def picture(reading: dict[str, Any] | None, **facts: Any) -> Snapshot:
         # doubts about a fresh reading
         ({"generation_doubtful": True}, {}, False, False, 1.0, "a generation source has failed"),
         ({"over_generation_twice": True}, {}, False, False, 1.0, "more consumption than generation"),
+        ({"contradicted": ("a is foreign, but so", "b not")}, {}, False, False, 1.0, "a is foreign, but so; b not"),
         ({}, {"fresh_since_start": False}, False, False, 1.0, "no fresh plant reading since the start"),
         ({}, {"polled_since_start": False}, False, False, 1.0, "no full status poll"),
         # nothing at all

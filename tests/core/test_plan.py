@@ -253,6 +253,17 @@ def test_nothing_is_raised_while_the_plants_newest_answer_was_refused() -> None:
     assert "newest answer was refused" in decided.reason
 
 
+@pytest.mark.parametrize("policy", ["stepwise", "economic"])
+def test_nothing_is_raised_and_cuts_go_on_while_a_meter_contradicts_its_role(policy: str) -> None:
+    sentence = "box has the role foreign, but follows the miners (slope 1.04): 23 kW are subtracted twice"
+    miners = (*fleet(9), stopped(10))
+    idle = plan(snapshot(miners, plant=plant(60, contradicted=(sentence,)), policy=policy, safety_margin_percent=0.0))
+    assert (idle.changes, idle.increases_allowed) == ((), False)
+    assert idle.reason.endswith(f"nothing is raised: {sentence}")
+    less = plan(snapshot(miners, plant=plant(18, contradicted=(sentence,)), policy=policy, safety_margin_percent=0.0))
+    assert sum(c.delta_w for c in less.changes) < -2000
+
+
 def test_a_farm_that_draws_nothing_is_no_emergency_whatever_the_plant_gives() -> None:
     decided = plan(snapshot([], plant=plant(10, foreign_kw=43)))
     assert not decided.emergency

@@ -48,6 +48,7 @@ def test_a_cycle_keeps_what_it_saw_decided_and_accounted() -> None:
     assert (row.reading_id, row.mode, row.sent, row.target_w) == (reading_id, "armed", True, 5400.0)
     assert {change["mac"] for change in row.planned} == {change.mac for change in plan.changes}
     assert row.planned[0]["old_preset"] == "3000"
+    assert (row.reported_w, row.known_miners) == (9000.0, 3)
     assert [r.accounted_power_w for r in db.session.scalars(db.select(MinerStatusRow))] == [3000.0] * 3
 
 

@@ -90,6 +90,7 @@ def test_a_balancer_that_stopped_is_not_shown_as_ok(app: Flask, client: FlaskCli
         (lambda: factories.miner(7, status={"state": "failure"}), "1 miner in failure"),
         (lambda: factories.change(factories.miner(7), outcome="not_applied"), "1 miner did not take"),
         (factories.other_host, "another firmware"),
+        (factories.contradicted, "412 kW are subtracted twice. Nothing is raised until you give it the role miners"),
     ],
 )
 def test_it_names_what_is_broken(app: Flask, client: FlaskClient, break_it: object, sentence: str) -> None:
@@ -133,6 +134,7 @@ def test_it_asks_the_database_at_most_twelve_times(client: FlaskClient, farm: No
 
 def test_texts_of_miners_are_escaped(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
+        factories.contradicted("<script>x")
         evil = factories.miner(1, label="<script>x</script>", online=False, hostname="<b>")
         factories.change(evil, reason="<img src=x>", error_message="<i>")
         bad = "<img src=x>"
