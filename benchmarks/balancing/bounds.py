@@ -63,7 +63,7 @@ class Clairvoyant:
 
     def ths(self, budget_w: np.ndarray) -> np.ndarray:
         on, off = np.interp(budget_w, *self._on), np.interp(budget_w, *self._off)
-        return np.where((budget_w < self._on[0][0]) | self._anywhere, off, on)
+        return np.where((budget_w < self._on[0][0] - 1.0) | self._anywhere, off, on)
 
 
 def foresight_ths(farm: Fleet, allowed_w: np.ndarray, loss_s: float, step_s: int = 15) -> float:
@@ -81,7 +81,7 @@ def foresight_ths(farm: Fleet, allowed_w: np.ndarray, loss_s: float, step_s: int
         if (members := [i for i, other in enumerate(farm.aliases) if other == alias])
     ]
     free = Clairvoyant(farm)
-    may_stop = budget_w < farm.floor_w
+    may_stop = whole_w.min(axis=1) < farm.floor_w - 1.0
     prices = free.ths_per_w(budget_w)
     best = float(free.ths(budget_w).sum()) * step_s
     goal = GOAL * best
