@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.balancing.fleet import LADDERS, OFF_W, Fleet
 
-ROUNDS = 60  # of the search for prices
-GOAL = 0.99  # of the bound without switching cost: how low the search tries to come
+ROUNDS = 80  # of the search for prices
+STEP, PATIENCE = 0.01, 6  # it tries to come so much below its best bound, and half of that after rounds in vain
 
 
 def hull(watts: np.ndarray, ths: np.ndarray) -> list[int]:
@@ -63,7 +63,7 @@ class Clairvoyant:
 
     def ths(self, budget_w: np.ndarray) -> np.ndarray:
         on, off = np.interp(budget_w, *self._on), np.interp(budget_w, *self._off)
-        return np.where((budget_w < self._on[0][0]) | self._anywhere, off, on)
+        return np.where((budget_w < self._on[0][0] - 1.0) | self._anywhere, off, on)
 
 
 def foresight_ths(farm: Fleet, allowed_w: np.ndarray, loss_s: float, step_s: int = 15) -> float:
@@ -81,21 +81,24 @@ def foresight_ths(farm: Fleet, allowed_w: np.ndarray, loss_s: float, step_s: int
         if (members := [i for i, other in enumerate(farm.aliases) if other == alias])
     ]
     free = Clairvoyant(farm)
-    may_stop = budget_w < farm.floor_w
+    may_stop = whole_w.min(axis=1) < farm.floor_w - 1.0
     prices = free.ths_per_w(budget_w)
     best = float(free.ths(budget_w).sum()) * step_s
-    goal = GOAL * best
+    step, in_vain = STEP * best, 0
     for _ in range(ROUNDS):
         value, drawn_w = step_s * float(prices @ budget_w), np.zeros(len(budget_w))
         for watts, ths in groups:
             own, own_w = _own_courses(watts, ths, prices, may_stop, loss_s, step_s)
             value, drawn_w = value + own, drawn_w + own_w
+        in_vain = 0 if value < best else in_vain + 1
+        if in_vain == PATIENCE:
+            step, in_vain = step / 2.0, 0
         best = min(best, value)
         over_w = drawn_w - budget_w
         norm = step_s * float(over_w @ over_w)
         if norm == 0:
             break
-        prices = np.maximum(0.0, prices + max(value - goal, 0.0) / norm * over_w)
+        prices = np.maximum(0.0, prices + (value - best + step) / norm * over_w)
     return best * len(allowed_w) / (len(budget_w) * step_s)
 
 

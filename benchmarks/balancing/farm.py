@@ -66,10 +66,10 @@ class Bench:
         self.fleet, self.world = fleet, world or World()
         self.budget_w = trace * fleet.max_w
         self.margin = 1.0 - margin_percent / 100.0
-        # SPEC 6: miners are stopped only where even the lowest presets exceed what is available, not the target.
-        floor_w = fleet.floor_w
-        lowest_w = np.maximum(self.budget_w, floor_w)
-        self.allowed_w = np.where(floor_w <= self.budget_w / self.margin, lowest_w, self.budget_w)
+        # SPEC 6: miners are stopped only where even the lowest presets exceed what is available (by more than the
+        # tolerance), not the target.
+        floor_w, emergency_w = fleet.floor_w, self.budget_w / self.margin + Settings().tolerance_w
+        self.allowed_w = np.where(floor_w <= emergency_w, np.maximum(self.budget_w, floor_w), self.budget_w)
         self.free_ths = float(Clairvoyant(fleet).ths(self.allowed_w).sum())
         self.off_ths = float(Clairvoyant(fleet, anywhere=True).ths(self.allowed_w).sum())
 
