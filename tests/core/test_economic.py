@@ -243,6 +243,12 @@ def test_a_stopped_miner_comes_back_at_its_lowest_preset_once_room_for_it_has_la
         assert why(decided, 21) == "stopped; room for it must last 180 s"
 
 
+@pytest.mark.parametrize(("interval_s", "readings"), [(15.0, 13), (5.0, 37), (60.0, 4)])
+def test_three_minutes_are_three_minutes_however_often_the_plant_is_read(interval_s: float, readings: int) -> None:
+    assert economic.readings_for_restart(settings(), interval_s) == readings
+    assert economic.readings_needed(settings(), interval_s) == max(12, readings)
+
+
 def test_room_that_a_start_is_waiting_for_is_not_used_otherwise() -> None:
     miners = [*(miner(n, runs="2970") for n in range(1, 20)), miner(20, runs="1740"), stopped_one()]
     decided = plan(farm(60.1, (60.1,) * 5, miners, raise_window_readings=5))
