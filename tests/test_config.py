@@ -48,7 +48,9 @@ def test_two_settings_are_enough(tmp_path: Path) -> None:
     assert config.simulated is False
 
 
-@pytest.mark.parametrize(("plant_s", "balance_s", "apart_s"), [("15", "15", 15.0), ("5", "15", 5.0), ("60", "15", 15.0)])
+@pytest.mark.parametrize(
+    ("plant_s", "balance_s", "apart_s"), [("15", "15", 15.0), ("5", "15", 5.0), ("60", "15", 15.0)]
+)
 def test_cycles_follow_readings_and_are_never_further_apart_than_set(
     tmp_path: Path, plant_s: str, balance_s: str, apart_s: float
 ) -> None:
