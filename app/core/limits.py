@@ -14,8 +14,8 @@ MIN_COOLDOWN_S = 30.0  # SPEC 5.3; the setting may only lengthen it
 class LimitFacts:
     """What the limits need beside the miner itself.
 
-    `increases_allowed`: the newest reading is fresh and trusted, and a fresh reading and a full status poll have come
-    in since the acting scheduler took over (SPEC 5.5).
+    `increases_allowed`: the newest reading is fresh and trusted, no meter contradicts its role, and a fresh reading and
+    a full status poll have come in since the acting scheduler took over (SPEC 5.5).
     """
 
     mode: Mode

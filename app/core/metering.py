@@ -2,8 +2,8 @@
 
 Two-minute differences of the meter are regressed on those of what the miners report to draw over an hour: a slope near
 1 means that it contains them, near 0 that it does not. The miners' own reports, not the accounted power, because a
-restart takes a miner to nothing for a while whatever its presets are: on a farm of miners that restart the accounted
-power gives slopes from -2 (raises) to 3 (cuts) for a meter that contains every one of them (decision 0007).
+restart takes a miner to nothing for a while whatever its presets are: by the accounted power a meter that contains
+every miner has slopes from -1 to 5 (docs/decisions/0007-meter-roles.md).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from app.core.power import STOPPED_W
 from app.core.types import MinerView, Settings
 
 WINDOW_S = 3600.0  # what is looked at
+SHORTEST_S = 1200.0  # less of it tells nothing
 DIFFERENCE_S = 120.0
 SHORT_DIFFERENCE_S = 30.0  # too short for the balancer to answer a step of other load within it
 LONGEST_MORE_S = 90.0  # a difference over a gap may be this much longer
@@ -115,7 +116,7 @@ def judge(readings: Sequence[Reading], draws: Sequence[Draw]) -> Finding:
     """
     by_delay = [_points(readings, draws, delay_s) for delay_s in DELAYS_S]
     points = by_delay[0]
-    if len(points) < FEWEST_DIFFERENCES:
+    if len(points) < FEWEST_DIFFERENCES or points[-1].at_s - points[0].at_s < SHORTEST_S:
         return Finding(MeterVerdict.UNDECIDED, "too few readings yet")
     draw_kw = sum(point.draw_kw for point in points) / len(points)
     if sum(point.meter_kw for point in points) / len(points) < LEVEL_SHARE * draw_kw:
