@@ -216,10 +216,10 @@ def _ths_per_w(move: Move) -> float:
 
 
 def _why(candidate: Candidate, step: Step) -> str:
-    """Return the numbers of one move: "2300 -> 1850: frees 450 W for 11.0 TH/s (41 W per TH/s)"."""
+    """Return the numbers of one move: "2300 -> 1850: frees 450 W for 11.0 TH/s (41 W per TH/s, the cheapest ...)"."""
     watts = step.power_w - candidate.power_w
     ths = _ths(candidate, step) - candidate.expected_ths
-    verb = "takes" if watts > 0 else "frees"
-    price = f" ({watts / ths:,.0f} W per TH/s, the best use of the farm's watts)" if watts * ths > 0 else ""
+    verb, praise = ("takes", "the best use of the farm's watts") if watts > 0 else ("frees", "the cheapest in the farm")
+    price = f" ({watts / ths:,.0f} W per TH/s, {praise})" if watts * ths > 0 else ""
     old = candidate.preset or ("stopped" if candidate.miner.stopped_by_us else "unknown preset")
     return f"{old} -> {step.name}: {verb} {abs(watts):,.0f} W for {abs(ths):,.1f} TH/s{price}"

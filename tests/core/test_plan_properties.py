@@ -156,7 +156,9 @@ def test_whoever_is_not_moved_by_a_cut_has_a_reason(policy: str, picture: Snapsh
 def test_a_cut_overshoots_by_less_than_one_preset_step(policy: str, picture: Snapshot) -> None:
     picture = under(picture, policy)
     decided = plan(picture)
-    if any(c.delta_w < 0 for c in decided.changes):
+    if policy == "economic" and any(c.delta_w > 0 for c in decided.changes):
+        assert decided.planned_w <= decided.target_w + 1e-6  # an exchange: it cuts some to raise others
+    elif decided.changes:
         assert decided.planned_w > min(decided.target_w, decided.current_w) - largest_step_w(picture)
         # Without its last cut it would not have been enough.
         assert all(c.delta_w < 0 for c in decided.changes)
