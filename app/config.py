@@ -129,11 +129,6 @@ class Config:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property
-    def cycle_interval_s(self) -> float:
-        """How far apart two balance cycles are: one follows each reading, and the timer makes one at the latest."""
-        return min(self.plant_interval_s, self.balance_interval_s)
-
-    @property
     def database_path(self) -> Path | None:
         """The SQLite file, or None on another database."""
         url = make_url(self.database_url.reveal())

@@ -48,16 +48,6 @@ def test_two_settings_are_enough(tmp_path: Path) -> None:
     assert config.simulated is False
 
 
-@pytest.mark.parametrize(
-    ("plant_s", "balance_s", "apart_s"), [("15", "15", 15.0), ("5", "15", 5.0), ("60", "15", 15.0)]
-)
-def test_cycles_follow_readings_and_are_never_further_apart_than_set(
-    tmp_path: Path, plant_s: str, balance_s: str, apart_s: float
-) -> None:
-    intervals = {"POWERHIVE_PLANT_INTERVAL_S": plant_s, "POWERHIVE_BALANCE_INTERVAL_S": balance_s}
-    assert load(NEEDED | intervals, tmp_path).cycle_interval_s == apart_s
-
-
 def test_all_problems_are_named_at_once_with_what_is_allowed(tmp_path: Path) -> None:
     found = problems(
         {"POWERHIVE_PLANT_INTERVAL_S": "1", "POWERHIVE_PLANT_POWER_UNIT": "GW", "POWERHIVE_BIND": "0.0.0.0:8080"},

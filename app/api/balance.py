@@ -118,7 +118,13 @@ def preview() -> Response:
     config: Config = current_app.extensions["powerhive_config"]
     term = terms.acting()
     term_id = None if term is None else term.id
-    picture = snapshot.load(clock.stamp(), interval_s=config.cycle_interval_s, term_id=term_id, changed=changed)
+    picture = snapshot.load(
+        clock.stamp(),
+        interval_s=config.balance_interval_s,
+        reading_interval_s=config.plant_interval_s,
+        term_id=term_id,
+        changed=changed,
+    )
     plan = planning.plan(picture)
     out = set(plan.sendable)
     return jsonify(

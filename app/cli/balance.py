@@ -58,9 +58,15 @@ def words(changed: Mapping[str, Any]) -> str:
 def _show_plan(changed: Mapping[str, Any]) -> None:
     """Print the plan of this moment. Beside a running service it is the plan of that service's next cycle."""
     term = terms.acting() if service.acts() else None
-    interval_s = service.config().cycle_interval_s
+    config = service.config()
     term_id = None if term is None else term.id
-    picture = snapshot.load(stamp(), interval_s=interval_s, term_id=term_id, changed=changed)
+    picture = snapshot.load(
+        stamp(),
+        interval_s=config.balance_interval_s,
+        reading_interval_s=config.plant_interval_s,
+        term_id=term_id,
+        changed=changed,
+    )
     plan = planning.plan(picture)
     settings = picture.settings
     click.echo(f"{plan.status}: {plan.reason}")

@@ -58,7 +58,7 @@ def replay(since_text: str, until_text: str, policy: str | None, assignments: tu
     since, until = _span(since_text, until_text)
     with service.database():
         try:
-            recording = recorded.load(since, until, stamp(), interval_s=service.config().cycle_interval_s)
+            recording = recorded.load(since, until, stamp(), interval_s=service.config().balance_interval_s)
         except Conflict as nothing:
             raise click.ClickException(str(nothing)) from nothing
     columns = [("really", model.really(recording)), ("as it was set", model.replay(recording))]

@@ -41,9 +41,6 @@ class Draft:
         self._facts = LimitFacts(mode=Mode.ARMED, increases_allowed=age.increases_allowed)
         self._candidates: dict[int, Candidate] = {}
         self._stop = Step(None, self.stopped_w)
-        self._stops_for_value = (
-            snapshot.settings.last_resort == "stop" and snapshot.settings.stops_for_value and not age.stale
-        )
 
     # --- who ---
 
@@ -63,19 +60,17 @@ class Draft:
         return found
 
     def stoppable(self, miner: MinerView) -> Candidate:
-        """Return the miner with its steps and, where its watts may win more elsewhere, with a stop as one more.
-
-        A choice of value needs values that are known: on old data only an emergency stops miners (`last_resort`).
-        """
+        """Return the miner with its steps and, where its hashrate is known, a stop as one more."""
         found = self.candidate(miner)
-        if not (self._stops_for_value and miner.state.hashing and eligible.stoppable(miner)):
+        if not (found.expected_ths > 0 and miner.state.hashing and eligible.stoppable(miner)):
             return found
         return Candidate(miner, found.power_w, found.preset, found.expected_ths, found.lower, found.higher, self._stop)
 
     def startable(self, miner: MinerView) -> Candidate:
-        """Return a miner that PowerHive stopped, with its start at the lowest preset as its step up."""
+        """Return a miner that PowerHive stopped; its step up is a start at the lowest preset, by the room it takes."""
         lowest = ladder.lowest(miner)
-        start = () if lowest is None else (Step(lowest, self.lowest_w(miner)),)
+        room_w = self.lowest_w(miner) * (1.0 + self.snapshot.settings.restart_room_percent / 100.0)
+        start = () if lowest is None else (Step(lowest, room_w),)
         return replace(self.candidate(miner), preset=None, expected_ths=0.0, lower=(), higher=start)
 
     def lowest_w(self, miner: MinerView) -> float:

@@ -17,18 +17,29 @@ from app.core.memo import Memo
 from app.core.policies import Candidate, Move, Step
 from app.core.types import Settings, Snapshot
 
+NAME = "economic"  # of the setting `policy`
+
 # A preset of more watts counts at least so much more hashrate, whatever its label says (TH/s per W; real ones: 0.02 to
 # 0.07): labels without TH, or with less TH for more watts, are not believed.
 LEAST_THS_PER_W = 0.001
+# What a miner of unknown hashrate (a label without TH, another algorithm) counts with in cuts and raises: middling.
+NEUTRAL_THS_PER_W = 0.04
+TUNING_PAYS_S = 14_400.0  # tuning is done once and serves each time the preset is used: its loss is spread over hours
+MOST_LOST_SHARE = 0.125  # of the horizon: what a change may count as lost at most
+LASTING_S = 300.0  # how long water has to have been short before a stop is a choice of value
 ROUNDING_W = 1e-6  # sums of thousands of watts differ by their order
 
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """How much of a surplus may be used (W), how much of it in this cycle, and the sentence that says why not more."""
+    """How much of a surplus may be used (W), how much of it in this cycle, and the sentence that says why not more.
+
+    `step_w`: the most that one reading may raise, whatever it is raised for.
+    """
 
     power_w: float
     now_w: float
+    step_w: float
     reason: str
 
 
@@ -49,6 +60,7 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     wanted = settings.raise_window_readings
     targets = recent_targets_w(snapshot, target_w, wanted)
     least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * fleet_max_w)
+    step_w = max(settings.raise_step_percent / 100.0 * fleet_max_w, max(highest_w, default=0.0))
     room_w = min(targets) - planned_w if len(targets) >= wanted else 0.0
     if len(targets) >= 2:
         lower_w = min(targets[-2:])
@@ -56,16 +68,15 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     surplus = f"surplus {(target_w - planned_w) / 1000.0:,.1f} kW"
     if room_w < least_w:
         if target_w - planned_w < least_w:
-            return Usable(0.0, 0.0, f"{surplus}: less than {least_w / 1000.0:,.1f} kW is left alone")
+            return Usable(0.0, 0.0, step_w, f"{surplus}: less than {least_w / 1000.0:,.1f} kW is left alone")
         lasted = _lasted(targets, planned_w + least_w)
-        ages_s = lasted * snapshot.interval_s, wanted * snapshot.interval_s
-        return Usable(0.0, 0.0, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
-    step_w = max(settings.raise_step_percent / 100.0 * fleet_max_w, max(highest_w, default=0.0))
+        ages_s = lasted * snapshot.reading_interval_s, wanted * snapshot.reading_interval_s
+        return Usable(0.0, 0.0, step_w, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
     now_w = min(room_w, step_w)
     part = f"{surplus}, of it {now_w / 1000.0:,.1f} kW may be used"
     if snapshot.plant is not None and not snapshot.plant.is_new:  # else two cycles on one reading would take two steps
-        return Usable(0.0, 0.0, f"{part} with the next reading")
-    return Usable(room_w, now_w, f"{part} now")
+        return Usable(0.0, 0.0, step_w, f"{part} with the next reading")
+    return Usable(room_w, now_w, step_w, f"{part} now")
 
 
 def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list[float]:
@@ -77,19 +88,55 @@ def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list
 
 def restart_room_w(snapshot: Snapshot, target_w: float, planned_w: float) -> float:
     """Return the room for stopped miners that has been there all along (W): for `restart_room_lasts_s` (SPEC 6)."""
-    readings = readings_for_restart(snapshot.settings, snapshot.interval_s)
+    readings = readings_for_restart(snapshot.settings, snapshot.reading_interval_s)
     targets = recent_targets_w(snapshot, target_w, readings)
     return max(0.0, min(targets) - planned_w) if len(targets) >= readings else 0.0
 
 
-def readings_for_restart(settings: Settings, interval_s: float) -> int:
+def shortage_has_lasted(snapshot: Snapshot, target_w: float) -> bool:
+    """Return whether water has been as short as now for a while: only then a stop for its value may pay.
+
+    A stop and its way back cost a miner some five minutes of hashrate. Nobody knows how long a shortage will last; who
+    waits for about as long as that never loses much more than he had to.
+    """
+    readings = _readings_for(LASTING_S, snapshot.reading_interval_s)
+    targets = recent_targets_w(snapshot, target_w, readings)
+    short_w = target_w * (1.0 + snapshot.settings.fast_raise_percent / 100.0)
+    return len(targets) >= readings and max(targets) <= short_w
+
+
+def room_inside_w(snapshot: Snapshot, target_w: float, planned_w: float) -> float:
+    """Return what an exchange may use inside the band (W; below 0: what it has to free), by the lowest target.
+
+    The last of a surplus may be a meter's whim.
+    """
+    settings = snapshot.settings
+    readings = max(settings.raise_window_readings, readings_for_restart(settings, snapshot.reading_interval_s))
+    room_w = min(recent_targets_w(snapshot, target_w, readings)) - planned_w
+    return min(room_w, max(0.0, room_w - settings.tolerance_w))
+
+
+def starts_may_be_exchanged(snapshot: Snapshot) -> bool:
+    """Return whether the river has been seen for as long as room for a start has to last (SPEC 6)."""
+    needed = readings_for_restart(snapshot.settings, snapshot.reading_interval_s)
+    return len(snapshot.recent_available_kw) >= needed - 1
+
+
+def readings_for_restart(settings: Settings, reading_interval_s: float) -> int:
     """Return how many readings it takes until room has been seen for `restart_room_lasts_s`, at least two."""
-    return max(2, 1 + math.ceil(settings.restart_room_lasts_s / interval_s))
+    return max(2, _readings_for(settings.restart_room_lasts_s, reading_interval_s))
 
 
-def readings_needed(settings: Settings, interval_s: float) -> int:
+def readings_needed(settings: Settings, reading_interval_s: float) -> int:
     """Return how many of the newest readings this policy looks at."""
-    return max(settings.raise_window_readings, readings_for_restart(settings, interval_s))
+    longest = max(
+        readings_for_restart(settings, reading_interval_s), _readings_for(LASTING_S, reading_interval_s)
+    )
+    return max(settings.raise_window_readings, longest)
+
+
+def _readings_for(lasting_s: float, reading_interval_s: float) -> int:
+    return 1 + math.ceil(lasting_s / reading_interval_s)
 
 
 def _lasted(targets: Sequence[float], level_w: float) -> int:
@@ -116,6 +163,8 @@ class Economic:
         moves = self._solve(candidates, room_w, down=False, up=True)[0]
         if sum(move.delta_w for move in moves) <= now_w + ROUNDING_W:
             return moves
+        if all(move.delta_w > now_w + ROUNDING_W for move in moves):  # a ramp smaller than any way: a part of one
+            return self._solve(candidates, now_w, down=False, up=True)[0]
         first: list[Move] = []
         for move in sorted(moves, key=_ths_per_w, reverse=True):
             if move.delta_w <= now_w + ROUNDING_W:
@@ -181,8 +230,9 @@ class Economic:
             least = candidate.lower[-1] if candidate.lower else None
             return -_ths(candidate, least) * (settings.restart_room_lasts_s + loss_s)
         if not step.preset.tuned:
-            loss_s += settings.untuned_loss_s
-        return ths * max(0.0, settings.horizon_s - loss_s)
+            loss_s += settings.untuned_loss_s * settings.horizon_s / TUNING_PAYS_S
+        # However long a change takes, more hashrate stays worth more: or what was cut would never come back.
+        return ths * (settings.horizon_s - min(loss_s, MOST_LOST_SHARE * settings.horizon_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +249,11 @@ _known_choices: Memo[_Choices] = Memo()
 
 def _ths(candidate: Candidate, step: Step | None) -> float:
     if step is None:
-        return candidate.expected_ths
-    return 0.0 if step.preset is None else power.preset_ths(candidate.miner, step.preset)
+        known = candidate.expected_ths
+        return known if known > 0 or candidate.miner.stopped_by_us else NEUTRAL_THS_PER_W * candidate.power_w
+    if step.preset is None:
+        return 0.0
+    return power.preset_ths(candidate.miner, step.preset) or NEUTRAL_THS_PER_W * step.power_w
 
 
 def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
@@ -212,14 +265,19 @@ def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
 
 
 def _ths_per_w(move: Move) -> float:
-    return (_ths(move.candidate, move.step) - move.candidate.expected_ths) / move.delta_w
+    return (_ths(move.candidate, move.step) - _ths(move.candidate, None)) / move.delta_w
 
 
 def _why(candidate: Candidate, step: Step) -> str:
     """Return the numbers of one move: "2300 -> 1850: frees 450 W for 11.0 TH/s (41 W per TH/s, the cheapest ...)"."""
     watts = step.power_w - candidate.power_w
-    ths = _ths(candidate, step) - candidate.expected_ths
+    ths = _ths(candidate, step) - _ths(candidate, None)
+    if candidate.miner.stopped_by_us:
+        return f"stopped -> {step.name}: needs room of {step.power_w:,.0f} W for {abs(ths):,.1f} TH/s"
     verb, praise = ("takes", "the best use of the farm's watts") if watts > 0 else ("frees", "the cheapest in the farm")
     price = f" ({watts / ths:,.0f} W per TH/s, {praise})" if watts * ths > 0 else ""
-    old = candidate.preset or ("stopped" if candidate.miner.stopped_by_us else "unknown preset")
+    known = candidate.expected_ths > 0 and (step.preset is None or power.preset_ths(candidate.miner, step.preset) > 0)
+    old = candidate.preset or "unknown preset"
+    if not known:
+        return f"{old} -> {step.name}: {verb} {abs(watts):,.0f} W (its hashrate is not known)"
     return f"{old} -> {step.name}: {verb} {abs(watts):,.0f} W for {abs(ths):,.1f} TH/s{price}"

@@ -422,7 +422,8 @@ class Snapshot:
     """One frozen picture of plant, farm and wishes. `plan(snapshot)` needs nothing else.
 
     `uptime_s`: since the acting scheduler took over. `fresh_since_start` / `polled_since_start`: one fresh reading and
-    one full status poll have come in since then (SPEC 5.5). `interval_s`: the balance interval.
+    one full status poll have come in since then (SPEC 5.5). `interval_s`: the balance interval; `reading_interval_s`:
+    the plant's.
     `recent_available_kw`: the available power of the readings before this one, oldest first and without a gap, seen in
     this scheduler's term.
     """
@@ -438,6 +439,7 @@ class Snapshot:
     other_firmware_count: int = 0  # stock and unknown firmware seen by discovery: they draw, nobody can command them
     raised_last_min_w: float = 0.0
     interval_s: float = 15.0
+    reading_interval_s: float = 15.0
     cuts_only: bool = False  # a second look in the same cycle: what failed is taken from others
     recent_available_kw: tuple[float, ...] = ()
 

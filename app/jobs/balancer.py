@@ -39,7 +39,13 @@ def run(job: JobContext) -> str:
 
 def cycle(job: JobContext, hands: Hands | None = None) -> str:
     """Run one cycle with these hands (None: the real ones)."""
-    snapshot = snapshots.load(stamp(), interval_s=job.config.cycle_interval_s, term_id=job.term_id)
+    config = job.config
+    snapshot = snapshots.load(
+        stamp(),
+        interval_s=config.balance_interval_s,
+        reading_interval_s=config.plant_interval_s,
+        term_id=job.term_id,
+    )
     plan = planning.plan(snapshot)
     try:
         cycle_id = cycles.record(snapshot, plan)

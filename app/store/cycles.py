@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from app.store import fleet
 
 KEEP_SKIPPED_CYCLES = 120  # half an hour; 3,000 reasons in every row of a year would be 500 GB
 LOOK_BACK_CYCLES = 20
-CYCLES_PER_READING = 4  # looked at for the window of readings, on average; where there are more it is shorter
+SPARE = 2  # readings looked at per one that is wanted: some have no cycle
 ACCOUNTED_STEP_W = 0.5  # a smaller difference is not worth a write
 
 
@@ -55,45 +56,69 @@ def _after(decided: Stamp, since: Stamp) -> bool:
     return decided.boot_id == since.boot_id and since.elapsed_s(decided) > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How many readings before the newest are wanted, and how far apart readings and balances are (s)."""
+
+    readings: int
+    reading_interval_s: float
+    interval_s: float
+
+
 def recent_available_kw(
-    session: Session | scoped_session[Any],
-    plant: PlantView | None,
-    settings: Settings,
-    since: Stamp | None,
-    *,
-    wanted: int,
+    session: Session | scoped_session[Any], plant: PlantView | None, settings: Settings, since: Stamp | None, of: Window
 ) -> tuple[float, ...]:
-    """Return the available power of the `wanted` readings before `plant`'s, oldest first (each's newest cycle's).
+    """Return the available power of the readings before `plant`'s, oldest first, one per reading (its newest cycle's).
 
     Only those since the acting scheduler took over (`since`), and only back to the last gap longer than a reading is
     fresh: what the river did meanwhile nobody saw. None where the plant's newest answer was refused.
     """
     if plant is None or plant.newer_refused or since is None:
         return ()
-    cycle, reading = BalanceCycle, PlantReadingRow
+    seen = _newest_cycles(session, of)
+    reading = PlantReadingRow
     rows = session.execute(
-        select(
-            cycle.reading_id, cycle.available_kw, cycle.decided_at, cycle.decided_monotonic_s, cycle.decided_boot_id,
-            reading.received_at, reading.received_monotonic_s, reading.received_boot_id,
-        )
-        .outerjoin(cycle, cycle.reading_id == reading.id)
+        select(reading.id, reading.received_at, reading.received_monotonic_s, reading.received_boot_id)
         .where(reading.id <= plant.reading_id)
-        .order_by(reading.id.desc(), cycle.id.desc())
-        .limit((wanted + 1) * CYCLES_PER_READING)
-    )  # fmt: skip
-    found: dict[int, float] = {}
+        .order_by(reading.id.desc())
+        .limit(SPARE * (of.readings + 1))
+    )
+    gap_s = max(float(settings.stale_after_s), 1.5 * of.reading_interval_s)
+    found: list[float] = []
     later: Stamp | None = None
-    for row in rows:
-        received = Stamp(*row[5:8])
-        if later is not None and received.elapsed_s(later) > settings.stale_after_s:
+    for reading_id, at, monotonic_s, boot_id in rows:
+        received = Stamp(at, monotonic_s, boot_id)
+        if later is not None and received.elapsed_s(later) > gap_s:
             break
         later = received
-        if row[0] is None or row[0] == plant.reading_id or row[0] in found:
+        if reading_id == plant.reading_id or reading_id not in seen:
             continue
-        if len(found) == wanted or not _after(Stamp(*row[2:5]), since):
+        available_kw, decided = seen[reading_id]
+        if len(found) == of.readings or not _after(decided, since):
             break
-        found[row[0]] = row[1]
-    return tuple(reversed(found.values()))
+        found.append(available_kw)
+    return tuple(reversed(found))
+
+
+def _newest_cycles(session: Session | scoped_session[Any], of: Window) -> dict[int, tuple[float, Stamp]]:
+    """Return the available power by the newest cycle of each of the latest readings, and when it was decided.
+
+    By the cycles' own order: looking them up by reading would take an index that nothing else needs.
+    """
+    per_reading = 2 + math.ceil(of.reading_interval_s / of.interval_s)
+    cycle = BalanceCycle
+    rows = session.execute(
+        select(
+            cycle.reading_id, cycle.available_kw, cycle.decided_at, cycle.decided_monotonic_s, cycle.decided_boot_id
+        )
+        .order_by(cycle.id.desc())
+        .limit(per_reading * (of.readings + 1))
+    )
+    seen: dict[int, tuple[float, Stamp]] = {}
+    for reading_id, available_kw, at, monotonic_s, boot_id in rows:
+        if reading_id is not None:
+            seen.setdefault(reading_id, (available_kw, Stamp(at, monotonic_s, boot_id)))
+    return seen
 
 
 def _stamp(at: datetime | None, monotonic_s: float | None, boot_id: str | None) -> Stamp | None:

@@ -85,7 +85,12 @@ def _reading() -> Iterator[AnySession]:
 
 
 def load(
-    now: Stamp, *, interval_s: float, term_id: int | None = None, changed: Mapping[str, Any] | None = None
+    now: Stamp,
+    *,
+    interval_s: float,
+    reading_interval_s: float = 15.0,
+    term_id: int | None = None,
+    changed: Mapping[str, Any] | None = None,
 ) -> Snapshot:
     """Return the picture of this moment. Retired miners are in it, so that the rules can say why they count 0.
 
@@ -100,6 +105,8 @@ def load(
         plant = readings.plant_view(now, settings)
         term = terms.of(term_id)
         began = None if term is None else term.started
+        readings_before = economic.readings_needed(settings, reading_interval_s) - 1
+        window = cycles.Window(readings_before, reading_interval_s, interval_s)
         return Snapshot(
             now=now,
             settings=settings,
@@ -112,9 +119,8 @@ def load(
             other_firmware_count=_other_firmware_count(session),
             raised_last_min_w=_raised_last_min_w(session, now),
             interval_s=interval_s,
-            recent_available_kw=cycles.recent_available_kw(
-                session, plant, settings, began, wanted=economic.readings_needed(settings, interval_s) - 1
-            ),
+            reading_interval_s=reading_interval_s,
+            recent_available_kw=cycles.recent_available_kw(session, plant, settings, began, window),
         )
 
 

@@ -84,14 +84,29 @@ def cycle_on(seconds: float, generation_kw: float | None, *, cycles_of_it: int =
 def test_the_available_power_of_former_readings_comes_once_per_reading_oldest_first() -> None:
     term_id = farm.term(at())
     assert window(0, term_id) == ()
-    for number in range(15):
+    for number in range(25):
         cycle_on(15 * number, 100.0 + number, cycles_of_it=1 + number % 2)
-        assert len(window(15 * number + 5, term_id)) == min(number, 12)  # without this reading's own
-    assert window(15 * 14 + 5, term_id) == tuple(100.0 + number for number in range(2, 14))
-    farm.put_setting("raise_window_readings", 3)
-    farm.put_setting("restart_room_lasts_s", 30)
-    assert window(15 * 14 + 5, term_id) == (112.0, 113.0)
-    assert window(15 * 14 + 5, None) == ()
+        assert len(window(15 * number + 5, term_id)) == min(number, 20)  # without this reading's own
+    assert window(15 * 24 + 5, term_id) == tuple(100.0 + number for number in range(4, 24))
+    farm.put_setting("raise_window_readings", 24)
+    assert window(15 * 24 + 5, term_id) == tuple(100.0 + number for number in range(1, 24))
+    assert window(15 * 24 + 5, None) == ()
+
+
+def test_a_timer_much_faster_than_the_plant_hides_no_reading() -> None:
+    term_id = farm.term(at())
+    for number in range(14):
+        cycle_on(15 * number, 100.0 + number, cycles_of_it=7)
+    picture = snapshot.load(at(15 * 13 + 8), interval_s=2.0, reading_interval_s=15.0, term_id=term_id)
+    assert picture.recent_available_kw == tuple(100.0 + number for number in range(13))
+
+
+def test_a_slow_plant_has_a_window_too() -> None:
+    term_id = farm.term(at())
+    for number in range(4):
+        cycle_on(100 * number, 100.0 + number)
+    picture = snapshot.load(at(302), interval_s=15.0, reading_interval_s=100.0, term_id=term_id)
+    assert picture.recent_available_kw == (100.0, 101.0, 102.0)
 
 
 def test_a_reading_without_a_cycle_has_no_available_power_and_ends_nothing() -> None:

@@ -1,0 +1,226 @@
+"""What a surplus is used for: starts, raises, exchanges. The second half of `plan`, after all that goes down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from app.core import economic, eligible, policies, wording
+from app.core.data_age import DataAge
+from app.core.draft import Draft
+from app.core.economic import Economic
+from app.core.policies import Candidate
+from app.core.types import ChangeKind, CycleMemory, MinerView, Override, Settings, Snapshot, Stamp
+
+
+def use(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
+    """Use a surplus that has lasted: first keep room for the stopped miners, then raise the others.
+
+    A cycle that cuts raises nothing, but where a surplus is left all the same it goes on lasting: one miner that keeps
+    climbing above its max preset must not keep the farm down.
+    """
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    if snapshot.cuts_only:
+        return snapshot.memory, ""
+    surplus_w = draft.target_w - draft.planned_w
+    nothing = _remember_no_surplus(draft)
+    if not age.increases_allowed or settings.override is not Override.NONE or age.lost:
+        return nothing, wording.waiting(draft, age, surplus_w)
+    if surplus_w <= settings.tolerance_w:
+        return _reoptimise(draft, nothing, wording.on_target(draft))
+    startable = _startable_within(draft, surplus_w)
+    memory = _remember(draft, startable, surplus_w)
+    if draft.changes:
+        return memory, wording.waiting(draft, age, surplus_w)
+    return _use_surplus(draft, memory, startable, surplus_w)
+
+
+def _remember_no_surplus(draft: Draft) -> CycleMemory:
+    """Return what is known whether there is a surplus or not."""
+    before, now = draft.snapshot.memory, draft.snapshot.now
+    exchanges = draft.snapshot.settings.policy == economic.NAME
+    return CycleMemory(draft.books.overhead_kw, reoptimised_at=before.reoptimised_at or now if exchanges else None)
+
+
+def _remember(draft: Draft, startable: list[MinerView], surplus_w: float) -> CycleMemory:
+    """Return since when there has been a surplus, and room for stopped miners, and how much of it all that time."""
+    before, now = draft.snapshot.memory, draft.snapshot.now
+    memory = replace(_remember_no_surplus(draft), surplus_since=before.surplus_since or now)
+    if not startable:
+        return memory
+    room_w = min(before.restart_room_w, surplus_w)
+    least_w = min(draft.lowest_w(miner) for miner in startable) * _room_factor(draft)
+    if before.restart_room_since is None or least_w > room_w:
+        return replace(memory, restart_room_since=now, restart_room_w=surplus_w)
+    return replace(memory, restart_room_since=before.restart_room_since, restart_room_w=room_w)
+
+
+def _use_surplus(
+    draft: Draft, memory: CycleMemory, startable: list[MinerView], surplus_w: float
+) -> tuple[CycleMemory, str]:
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    budget_w = surplus_w
+    if settings.ramp_up_kw_per_min is not None:
+        budget_w = min(budget_w, settings.ramp_up_kw_per_min * 1000.0 - snapshot.raised_last_min_w)
+    if settings.policy == economic.NAME:
+        return _raise_economically(draft, memory, startable, budget_w)
+    reserved_w = sum(draft.lowest_w(miner) for miner in startable)
+    if _has_lasted(memory.restart_room_since, snapshot, settings.restart_room_lasts_s):
+        started_w = _start(draft, _startable_within(draft, memory.restart_room_w), budget_w)
+        budget_w -= started_w
+        memory = _room_left(draft, memory)
+    _note_waiting(draft, startable, _room_must_last(settings))
+    if not _has_lasted(memory.surplus_since, snapshot, settings.surplus_lasts_s):
+        return memory, wording.surplus_lasts(draft, surplus_w, memory.surplus_since or snapshot.now)
+    raise_w = min(budget_w, surplus_w - reserved_w)
+    ramped = raise_w < surplus_w - reserved_w
+    candidates = _raisable(draft)
+    policy = policies.POLICIES[settings.policy]
+    for move in policy.increase(candidates, raise_w, 0.0 if ramped else settings.tolerance_w):
+        draft.move(move.candidate, move.step, move.reason)
+    return memory, wording.increased(draft, surplus_w, reserved_w, candidates)
+
+
+def _room_left(draft: Draft, memory: CycleMemory) -> CycleMemory:
+    """Take what was started from the room that has lasted: the rest of it has lasted as long."""
+    started_w = sum(change.new_power_w for change in draft.changes.values() if change.kind is ChangeKind.START)
+    return replace(memory, restart_room_w=memory.restart_room_w - started_w * _room_factor(draft))
+
+
+def _note_waiting(draft: Draft, startable: Iterable[MinerView], why: str) -> None:
+    for miner in startable:
+        if miner.id not in draft.changes and miner.id not in draft.skips:
+            draft.skip(miner, f"stopped; {why}")
+
+
+def _room_must_last(settings: Settings) -> str:
+    return f"room for it must last {settings.restart_room_lasts_s} s"
+
+
+def _raise_economically(
+    draft: Draft, memory: CycleMemory, startable: list[MinerView], budget_w: float
+) -> tuple[CycleMemory, str]:
+    """Raise and start what the policy finds usable. A start that is worth its watts keeps them until it may be made."""
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    surplus_w = draft.target_w - draft.planned_w
+    usable = economic.usable(snapshot, draft.target_w, draft.planned_w, draft.highest_w())
+    if usable.power_w <= 0:
+        _note_waiting(draft, startable, _room_must_last(settings))
+        return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason), usable.step_w)
+    raisable = _raisable(draft)
+    moves = Economic(settings).increase(
+        [*raisable, *(draft.startable(miner) for miner in startable)], usable.power_w, min(budget_w, usable.now_w)
+    )
+    if not moves:
+        _note_waiting(draft, startable, "its watts win more elsewhere, or wait for the ramp")
+        return memory, wording.increased(draft, surplus_w, 0.0, raisable)
+    room_w = economic.restart_room_w(snapshot, draft.target_w, draft.planned_w)
+    for move in moves:
+        miner = move.candidate.miner
+        if not eligible.stopped_by_us(miner):
+            draft.move(move.candidate, move.step, move.reason)
+        elif move.step.power_w > room_w:
+            draft.skip(miner, f"stopped; {_room_must_last(settings)}")
+        else:
+            room_w -= move.step.power_w
+            draft.start(miner, move.reason)
+    _note_waiting(draft, startable, "its watts win more elsewhere")
+    return memory, wording.with_moves(draft, usable.reason)
+
+
+def _reoptimise(
+    draft: Draft, memory: CycleMemory, reason: str, step_w: float | None = None
+) -> tuple[CycleMemory, str]:
+    """Every few minutes, where nothing else is to do: exchange presets inside the band, if that wins enough.
+
+    Stopped miners take part where the river has been what it is for as long as room for a start has to last: else a
+    slowly rising one, each kilowatt of which goes to those that run, would leave them stopped for ever.
+    """
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    new = snapshot.plant is not None and snapshot.plant.is_new
+    due = settings.policy == economic.NAME and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
+    if draft.changes or not due or not new:
+        return memory, reason
+    room_w = economic.room_inside_w(snapshot, draft.target_w, draft.planned_w)
+    if step_w is not None:
+        room_w = min(room_w, step_w)
+    with_steps = with_stops(draft)
+    settled = [with_steps(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
+    known = [candidate for candidate in settled if candidate.expected_ths > 0]
+    if economic.starts_may_be_exchanged(snapshot):
+        known += [draft.startable(m) for m in _startable_within(draft, float("inf"))]
+    moves = Economic(settings).exchange(known, room_w)
+    raised_w = sum(max(0.0, move.delta_w) for move in moves)
+    ramp_kw = settings.ramp_up_kw_per_min
+    if ramp_kw is not None and raised_w > ramp_kw * 1000.0 - snapshot.raised_last_min_w:
+        return memory, reason
+    for move in moves:
+        if eligible.stopped_by_us(move.candidate.miner):
+            draft.start(move.candidate.miner, move.reason)
+        else:
+            draft.move(move.candidate, move.step, move.reason)
+    return replace(memory, reoptimised_at=snapshot.now), wording.with_moves(draft, reason)
+
+
+def _has_lasted(since: Stamp | None, snapshot: Snapshot, needed_s: float) -> bool:
+    return since is not None and since.elapsed_s(snapshot.now) >= needed_s
+
+
+def _start(draft: Draft, miners: list[MinerView], budget_w: float) -> float:
+    """Start as many of `miners` as the budget allows; return what they take in W."""
+    started_w = 0.0
+    for miner in miners:
+        if draft.lowest_w(miner) - draft.books.accounts[miner.id].power_w <= budget_w - started_w:
+            started_w += draft.start(miner)
+        else:
+            draft.skip(miner, "stopped; its start waits for the ramp")
+    return started_w
+
+
+def _room_factor(draft: Draft) -> float:
+    return 1.0 + draft.snapshot.settings.restart_room_percent / 100.0
+
+
+def _raisable(draft: Draft) -> list[Candidate]:
+    # Those PowerHive stopped have been given their own reasons: they come back by a start, not by a raise.
+    miners = [miner for miner in draft.unmoved() if not eligible.stopped_by_us(miner)]
+    found: list[Candidate] = []
+    for miner in miners:
+        why_not = eligible.not_raisable(miner)
+        candidate = draft.candidate(miner) if why_not is None else None
+        if candidate is not None and candidate.higher:
+            found.append(candidate)
+        else:
+            draft.skip(miner, why_not or "already at its highest allowed preset")
+    return found
+
+
+def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
+    """Return the miners PowerHive stopped that would fit into the surplus with some room to spare, best first."""
+    waiting: list[tuple[float, str, MinerView]] = []
+    for miner in draft.unmoved():
+        if not eligible.stopped_by_us(miner):
+            continue
+        why_not = eligible.not_startable(miner)
+        ths = draft.lowest_ths(miner)
+        if why_not is None and ths is not None:
+            waiting.append((draft.lowest_w(miner) / ths if ths else float("inf"), miner.mac, miner))
+        else:
+            draft.skip(miner, f"stopped; {why_not or 'no preset to start with'}")
+    fitting: list[MinerView] = []
+    factor = _room_factor(draft)
+    for _efficiency, _mac, miner in sorted(waiting, key=lambda w: w[:2]):
+        if draft.lowest_w(miner) * factor > surplus_w:
+            draft.skip(miner, "stopped; no room yet for its lowest preset")
+            continue
+        surplus_w -= draft.lowest_w(miner) * factor
+        fitting.append(miner)
+    return fitting
+
+
+def with_stops(draft: Draft) -> Callable[[MinerView], Candidate]:
+    """Return how a miner's choices are found: with a stop among them where that may be chosen for its value."""
+    settings = draft.snapshot.settings
+    chosen = settings.policy == economic.NAME and settings.last_resort == "stop" and settings.stops_for_value
+    may_stop = chosen and economic.shortage_has_lasted(draft.snapshot, draft.target_w)
+    return draft.stoppable if may_stop else draft.candidate
