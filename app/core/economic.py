@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.core import allocation, power
 from app.core.allocation import Menu
@@ -25,6 +25,7 @@ LEAST_THS_PER_W = 0.001
 # What a miner of unknown hashrate (a label without TH, another algorithm) counts with in cuts and raises: middling.
 NEUTRAL_THS_PER_W = 0.04
 TUNING_PAYS_S = 14_400.0  # tuning is done once and serves each time the preset is used: its loss is spread over hours
+LONGEST_HORIZON_S = 14_400.0
 MOST_LOST_SHARE = 0.125  # of the horizon: what a change may count as lost at most
 LASTING_S = 300.0  # how long water has to have been short before a stop is a choice of value
 ROUNDING_W = 1e-6  # sums of thousands of watts differ by their order
@@ -142,6 +143,18 @@ def _readings_for(lasting_s: float, reading_interval_s: float) -> int:
 def _lasted(targets: Sequence[float], level_w: float) -> int:
     """Return how many readings up to now have been at `level_w` or above."""
     return next((n for n, target in enumerate(reversed(targets)) if target < level_w), len(targets))
+
+
+def for_lasting_surplus(settings: Settings, lasted_s: float) -> Settings:
+    """Return the settings with a horizon that follows how long there has been a surplus: doubled each time it doubles.
+
+    What has been there for hours is not gone in twenty minutes: with plenty of water every miner is to go to its top,
+    though its last step wins a few percent only. In doublings, so that what was worked out stays valid for a while.
+    """
+    horizon_s = settings.horizon_s
+    while 2 * horizon_s <= min(lasted_s, LONGEST_HORIZON_S):
+        horizon_s *= 2
+    return replace(settings, horizon_s=horizon_s)
 
 
 class Economic:

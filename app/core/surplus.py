@@ -108,7 +108,7 @@ def _raise_economically(
         _note_waiting(draft, startable, _room_must_last(settings))
         return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason), usable.step_w)
     raisable = _raisable(draft)
-    moves = Economic(settings).increase(
+    moves = _economic(draft, memory).increase(
         [*raisable, *(draft.startable(miner) for miner in startable)], usable.power_w, min(budget_w, usable.now_w)
     )
     if not moves:
@@ -149,7 +149,7 @@ def _reoptimise(
     known = [candidate for candidate in settled if candidate.expected_ths > 0]
     if economic.starts_may_be_exchanged(snapshot):
         known += [draft.startable(m) for m in _startable_within(draft, float("inf"))]
-    moves = Economic(settings).exchange(known, room_w)
+    moves = _economic(draft, memory).exchange(known, room_w)
     raised_w = sum(max(0.0, move.delta_w) for move in moves)
     ramp_kw = settings.ramp_up_kw_per_min
     if ramp_kw is not None and raised_w > ramp_kw * 1000.0 - snapshot.raised_last_min_w:
@@ -216,6 +216,13 @@ def _startable_within(draft: Draft, surplus_w: float) -> list[MinerView]:
         surplus_w -= draft.lowest_w(miner) * factor
         fitting.append(miner)
     return fitting
+
+
+def _economic(draft: Draft, memory: CycleMemory) -> Economic:
+    """Return the policy with the horizon that this surplus deserves."""
+    since = memory.surplus_since
+    lasted_s = 0.0 if since is None else since.elapsed_s(draft.snapshot.now)
+    return Economic(economic.for_lasting_surplus(draft.snapshot.settings, lasted_s))
 
 
 def with_stops(draft: Draft) -> Callable[[MinerView], Candidate]:

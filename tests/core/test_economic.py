@@ -285,6 +285,15 @@ def test_however_long_a_change_takes_what_was_cut_comes_back(facts: dict[str, An
     assert {change.kind for change in decided.changes} == {ChangeKind.START}
 
 
+@pytest.mark.parametrize(("lasted_s", "raised"), [(60.0, False), (2399.0, False), (2400.0, True), (90_000.0, True)])
+def test_with_plenty_of_water_for_long_every_miner_goes_to_its_top(lasted_s: float, raised: bool) -> None:
+    """The last step of 4 % does not pay its restart within twenty minutes, but it does within forty."""
+    plenty = CycleMemory(surplus_since=stamp(-lasted_s), reoptimised_at=stamp())
+    high = [miner(n, runs="2700") for n in range(1, 21)]
+    decided = plan(farm(90.0, miners=high, memory=plenty))
+    assert set(moves(decided).values()) == ({"2970"} if raised else set())
+
+
 def test_a_ramp_smaller_than_a_whole_way_up_takes_a_part_of_it() -> None:
     low = [miner(n, runs="1740") for n in range(1, 21)]
     decided = plan(farm(90.0, (90.0,) * ALL_ALONG, low, ramp_up_kw_per_min=0.5))
