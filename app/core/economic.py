@@ -24,7 +24,7 @@ NAME = "economic"  # of the setting `policy`
 LEAST_THS_PER_W = 0.001
 # What a miner of unknown hashrate (a label without TH, another algorithm) counts with in cuts and raises: middling.
 NEUTRAL_THS_PER_W = 0.04
-TUNING_PAYS_S = 14_400.0  # tuning is done once and serves each time the preset is used: its loss is spread over hours
+TUNING_SERVES = 12  # times: a preset is tuned once and used again and again, so each use counts a part of the loss
 LONGEST_HORIZON_S = 14_400.0
 MOST_LOST_SHARE = 0.125  # of the horizon: what a change may count as lost at most
 LASTING_S = 300.0  # how long water has to have been short before a stop is a choice of value
@@ -243,7 +243,7 @@ class Economic:
             least = candidate.lower[-1] if candidate.lower else None
             return -_ths(candidate, least) * (settings.restart_room_lasts_s + loss_s)
         if not step.preset.tuned:
-            loss_s += settings.untuned_loss_s * settings.horizon_s / TUNING_PAYS_S
+            loss_s += settings.untuned_loss_s / TUNING_SERVES
         # However long a change takes, more hashrate stays worth more: or what was cut would never come back.
         return ths * (settings.horizon_s - min(loss_s, MOST_LOST_SHARE * settings.horizon_s))
 
