@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-NEAR = 96  # items around the end of the budget whose options off the hulls are tried in pairs
-TRIED = 256  # ... and how many of their changes: those that give up the least at the price of a watt
+NEAR = 64  # items around the end of the budget whose options off the hulls are tried in pairs
+TRIED = 160  # ... and how many of their changes: those that give up the least at the price of a watt
 ROUNDS = 12
 CLOSE = 1e-5  # share of the relaxed optimum that is close enough
 FAR = 5e-5  # ... and from which changes are tried in threes
-FIRSTS = 24
+FIRSTS = 12
 
 
 @dataclass(frozen=True, slots=True)

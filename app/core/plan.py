@@ -139,8 +139,8 @@ def _cuts(candidates: list[Candidate], need_w: float, snapshot: Snapshot, *, eme
 def _cuttable(draft: Draft) -> list[Candidate]:
     found: list[Candidate] = []
     # A miner in cooldown will be at its lowest preset within half a minute: that is cheaper than a stop of another.
-    short = sum(draft.lowest_w(miner) for miner in draft.managed) > draft.target_w
-    with_steps = surplus.with_stops(draft) if short else draft.candidate
+    stops = surplus.may_stop_for_value(draft) and sum(map(draft.lowest_w, draft.managed)) > draft.target_w
+    with_steps = draft.stoppable if stops else draft.candidate
     for miner in draft.unmoved():
         why_not = eligible.not_cuttable(miner)
         candidate = with_steps(miner) if why_not is None else None

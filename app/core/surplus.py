@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from app.core import economic, eligible, policies, wording
@@ -144,7 +144,7 @@ def _reoptimise(
     room_w = economic.room_inside_w(snapshot, draft.target_w, draft.planned_w)
     if step_w is not None:
         room_w = min(room_w, step_w)
-    with_steps = with_stops(draft)
+    with_steps = draft.stoppable if may_stop_for_value(draft) else draft.candidate
     settled = [with_steps(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
     known = [candidate for candidate in settled if candidate.expected_ths > 0]
     if economic.starts_may_be_exchanged(snapshot):
@@ -225,9 +225,8 @@ def _economic(draft: Draft, memory: CycleMemory) -> Economic:
     return Economic(economic.for_lasting_surplus(draft.snapshot.settings, lasted_s))
 
 
-def with_stops(draft: Draft) -> Callable[[MinerView], Candidate]:
-    """Return how a miner's choices are found: with a stop among them where that may be chosen for its value."""
+def may_stop_for_value(draft: Draft) -> bool:
+    """Return whether a stop is one of the choices now: set so, and water has been short for a while."""
     settings = draft.snapshot.settings
     chosen = settings.policy == economic.NAME and settings.last_resort == "stop" and settings.stops_for_value
-    may_stop = chosen and economic.shortage_has_lasted(draft.snapshot, draft.target_w)
-    return draft.stoppable if may_stop else draft.candidate
+    return chosen and economic.shortage_has_lasted(draft.snapshot, draft.target_w)
