@@ -22,6 +22,7 @@ from app.core.farm_hardware import Physics
 from app.core.farm_model import Commands
 from app.core.plan import plan
 from app.core.types import Mode, PlantView, Settings, Snapshot, Stamp
+from app.jobs.master import collect_rarely
 from benchmarks.balancing import prove, traces
 from benchmarks.balancing.farm import Bench, Result, World, miner_view
 from benchmarks.balancing.fleet import LADDERS, fleet
@@ -116,6 +117,7 @@ def _against(overload_kwh: float, unavoidable_kwh: float) -> tuple[str, str]:
 
 def decide(sizes: list[int], repeats: int = 5) -> None:
     """Print the time of one decision: a cut by 30 %, a raise, an exchange; learned factors differ by miner."""
+    collect_rarely()  # as the program's master does
     print("| miners | cut ms | raise ms | exchange ms |\n| --- | --- | --- | --- |")
     for size in sizes:
         farm = fleet(size, 11)

@@ -58,9 +58,11 @@ def allowed_overload_s(happens: Event) -> float:
 def near_target(plan: Plan, step_w: float = 300.0) -> bool:
     """Whether the farm uses what it may: not above its target, below it by less than what is left alone and one step.
 
-    `economic` leaves one percent of the fleet's maximum alone, between its exchanges.
+    `economic` leaves alone half a percent of the target above it, and below one percent of the fleet's maximum between
+    its exchanges.
     """
-    left_alone_w = 500.0
+    above_w = below_w = 500.0
     if builders.POLICY == "economic":
-        left_alone_w = max(500.0, 0.01 * (plan.current_w + plan.raise_room_w))
-    return -(left_alone_w + step_w) <= plan.planned_w - plan.target_w <= 500.0
+        above_w = max(500.0, 0.005 * plan.target_w)
+        below_w = max(500.0, 0.01 * (plan.current_w + plan.raise_room_w))
+    return -(below_w + step_w) <= plan.planned_w - plan.target_w <= above_w
