@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.whole_program import Program, prepared
 
-JOBS = ("plant_poller", "status_poller", "balancer", "telemetry_poller", "discovery", "commands")
+JOBS = ("plant_poller", "status_poller", "balancer", "telemetry_poller", "discovery", "commands", "meter_check")
 
 
 class Writers:
