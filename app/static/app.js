@@ -43,6 +43,12 @@
     live.classList.remove("stale");
   }
 
+  // The server shows times as the reader's clock does, from the next page on.
+  var zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && document.cookie.indexOf("timezone=" + zone) < 0) {
+    document.cookie = "timezone=" + zone + ";path=/;max-age=31536000;samesite=lax";
+  }
+
   setInterval(tick, 1000);
   if (!live || !contact) { return; }
 

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.web import cycles, dashboard, errors, events, guard, health, miner_models, miners, page, settings
+from app.web import (
+    cycles,
+    dashboard,
+    errors,
+    events,
+    formats,
+    guard,
+    health,
+    language,
+    miner_models,
+    miners,
+    page,
+    settings,
+)
 
 
 def register(app: Flask) -> None:
     """Add guard, error answers, pages and probes to `app`. The configuration must be in its extensions already."""
     guard.install(app)
     errors.install(app)
+    language.install(app)
+    formats.install(app)
     page.install(app)
-    for module in (dashboard, miners, miner_models, events, cycles, settings, health):
+    for module in (dashboard, miners, miner_models, events, cycles, settings, language, health):
         app.register_blueprint(module.bp)

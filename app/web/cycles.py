@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.store import cycles, fleet
-from app.web import page
+from app.web import formats, page
 
 bp = Blueprint("cycles", __name__, url_prefix="/cycles")
 PAGE_SIZE = 60  # a quarter of an hour
@@ -22,7 +22,7 @@ def index() -> Response:
         cycles=rows[:PAGE_SIZE],
         older=rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None,
         newest=before is None,
-        status_class=page.STATUS_CLASS,
+        status_class=formats.STATUS_CLASS,
     )
 
 
@@ -30,5 +30,5 @@ def index() -> Response:
 def one(cycle_id: int) -> Response:
     """One cycle: what it saw, what it changed, whom it passed over, and why the others stay."""
     return page.render(
-        "cycles/one.html", cycle=cycles.get(cycle_id), names=fleet.names(), status_class=page.STATUS_CLASS
+        "cycles/one.html", cycle=cycles.get(cycle_id), names=fleet.names(), status_class=formats.STATUS_CLASS
     )

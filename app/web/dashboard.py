@@ -12,7 +12,7 @@ from markupsafe import Markup
 from app import clock
 from app.store import events, miner_models, status_board
 from app.store.status_board import StatusBoard
-from app.web import attention, page
+from app.web import attention, formats, page
 from app.web.forms import MarginForm, ModeForm
 
 bp = Blueprint("dashboard", __name__)
@@ -68,7 +68,7 @@ def _context(board: StatusBoard) -> dict[str, Any]:
         "bar": _bar(board),
         "problems": attention.problems(board, offline, miner_models.without_max_preset()),
         "events": events.recent(SHOWN_EVENTS),
-        "status_class": page.STATUS_CLASS[board.status],
+        "status_class": formats.STATUS_CLASS[board.status],
     }
 
 

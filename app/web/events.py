@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.store import events, fleet
-from app.web import page
+from app.web import formats, page
 
 bp = Blueprint("events", __name__, url_prefix="/events")
 PAGE_SIZE = 100
@@ -19,7 +19,7 @@ def index() -> Response:
     rows = events.recent(
         PAGE_SIZE + 1,
         miner_id=fleet.by_mac_or_ip(mac).id if mac else None,
-        outcome=outcome if outcome in page.OUTCOMES else None,
+        outcome=outcome if outcome in formats.outcomes() else None,
         before_id=before if before is not None and 0 < before < 2**63 else None,
     )
     return page.render(
@@ -28,5 +28,5 @@ def index() -> Response:
         older=rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None,
         mac=mac,
         chosen_outcome=outcome,
-        outcomes=page.OUTCOMES,
+        outcomes=formats.outcomes(),
     )

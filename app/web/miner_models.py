@@ -16,7 +16,7 @@ from app.errors import Conflict, SettingError
 from app.models import MinerModel, ModelPreset
 from app.store import miner_models
 from app.store.miner_models import Consequence, Learned
-from app.web import page
+from app.web import formats, page
 from app.web.forms import MaxPresetForm, UntunedUseForm, options
 
 bp = Blueprint("miner_models", __name__, url_prefix="/models")
@@ -139,7 +139,7 @@ def _card(
     form.max_preset.choices = options(
         [
             ("", "none: do not touch these miners"),
-            *((preset.name, f"{preset.name} – {page.number(preset.firmware_power_w)} W") for preset in fit),
+            *((preset.name, f"{preset.name} – {formats.number(preset.firmware_power_w)} W") for preset in fit),
         ]
     )
     chosen = miner_models.consequence_of(current, counts)
@@ -156,7 +156,7 @@ def _costs(model: MinerModel) -> tuple[CostTile, ...]:
     else:
         source = f"assumed until {switching.EVENTS_NEEDED} changes have been measured"
     own_s = model.settle_s
-    settling = "" if own_s is None else f"; settle time set to {page.number(own_s)} s"
+    settling = "" if own_s is None else f"; settle time set to {formats.number(own_s)} s"
     return (
         CostTile("A preset change costs", switching.loss_s(found, model.switch_loss_s), source + settling),
         _cost_tile("With restart, measured", found.with_restart),
@@ -167,4 +167,4 @@ def _costs(model: MinerModel) -> tuple[CostTile, ...]:
 def _cost_tile(label: str, cost: Cost) -> CostTile:
     if cost.settle_s is None:
         return CostTile(label, None, f"{cost.events} of {switching.EVENTS_NEEDED} changes seen")
-    return CostTile(label, cost.loss_s, f"settled after {page.number(cost.settle_s)} s; median of {cost.events}")
+    return CostTile(label, cost.loss_s, f"settled after {formats.number(cost.settle_s)} s; median of {cost.events}")

@@ -11,25 +11,10 @@ from tests import factories
 from tests.browser.conftest import LOST_NOISE, Server, Watch
 
 pytestmark = pytest.mark.browser
-PAGES = ["/", "/miners", "/models", "/events", "/cycles", "/cycles/2"]
 
 
 def refresh_now(page: Any) -> None:
     page.evaluate("document.body.dispatchEvent(new CustomEvent('refresh'))")
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_loads_without_a_complaint_under_its_policy(page: Any, server: Server, path: str) -> None:
-    page.goto(server.url + path)
-    page.wait_for_function("window.htmx !== undefined && window.Idiomorph !== undefined")
-
-
-@pytest.mark.parametrize("path", [*PAGES, "/nowhere"])
-def test_nothing_is_wider_than_a_phone(page: Any, server: Server, watch: Watch, path: str) -> None:
-    watch.allowed.append("404 (NOT FOUND)")
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(server.url + path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_a_new_number_appears_by_itself(app: Flask, page: Any, server: Server) -> None:

@@ -1,0 +1,49 @@
+"""Every page, narrow and wide, light and dark: nothing too wide, and nothing that axe-core calls serious."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import Server, Watch
+from tests.pages import PAGES
+
+pytestmark = pytest.mark.browser
+SERIOUS = ("serious", "critical")
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_loads_without_a_complaint_under_its_policy(page: Any, server: Server, path: str) -> None:
+    page.goto(server.url + path)
+    page.wait_for_function("window.htmx !== undefined && window.Idiomorph !== undefined")
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/nowhere"])
+@pytest.mark.parametrize("language", ["en", "pt-BR"])
+def test_nothing_is_wider_than_a_phone(page: Any, server: Server, watch: Watch, path: str, language: str) -> None:
+    watch.allowed.append("404 (NOT FOUND)")
+    page.context.add_cookies([{"name": "language", "value": language.replace("-", "_"), "url": server.url}])
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(server.url + path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.documentElement.lang") == language
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious(page: Any, server: Server, path: str) -> None:
+    page.goto(server.url + path)
+    found = set()
+    for width in (360, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for violation in Axe().run(page, options=RULES).response["violations"]:
+                if violation["impact"] in SERIOUS:
+                    nodes = tuple(str(node["target"]) for node in violation["nodes"][:3])
+                    found.add((width, scheme, violation["id"], nodes))
+    assert found == set()
