@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest
 TEST_PROCESSES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 bench-balance bench-live lock clean chromium
+.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 bench-balance bench-live bench-web lock clean chromium
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ bench-balance: .venv/.installed-dev  ## balancing policies on a fast model farm:
 LIVE ?=
 bench-live: .venv/.installed-dev  ## the whole program against simulated farms for 18 minutes: what they really hashed (LIVE="--help")
 	@$(PY) -m benchmarks.live $(LIVE)
+
+bench-web: .venv/.installed-dev  ## the pages of 300 and 3,000 miners with a month of history, jobs running (minutes)
+	@$(PY) -m benchmarks.web
 
 lock: .venv/.installed-dev  ## pin requirements*.in anew, with hashes
 	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt
