@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest
 TEST_PROCESSES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 bench-balance bench-live bench-web lock clean chromium
+.PHONY: help demo run test test-long lint bench bench-pyasic bench-fork bench-kill9 bench-balance bench-live bench-web screenshots lock clean chromium
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ bench-live: .venv/.installed-dev  ## the whole program against simulated farms f
 
 bench-web: .venv/.installed-dev  ## the pages of 300 and 3,000 miners with a month of history, jobs running (minutes)
 	@$(PY) -m benchmarks.web
+
+screenshots: .venv/.installed-dev chromium  ## pictures of every page and state, to look at (screenshots/)
+	@$(PY) -m tests.browser.screenshots
 
 lock: .venv/.installed-dev  ## pin requirements*.in anew, with hashes
 	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt
