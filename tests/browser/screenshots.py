@@ -6,6 +6,7 @@ They land in `screenshots/` (not in the repository), named state-page-width-sche
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--page", action="append", help="only paths with this text")
     args = parser.parse_args()
     args.out.mkdir(exist_ok=True)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         for state in args.state or STATES:
