@@ -8,8 +8,10 @@ whatever the number of items.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 NEAR = 64  # items around the end of the budget whose options off the hulls are tried in pairs
 TRIED = 160  # ... and how many of their changes: those that give up the least at the price of a watt
@@ -59,13 +61,13 @@ def allocate(menus: Sequence[Menu], budget_w: float) -> list[int]:
     left_w = budget_w - sum(item.options[0][0] for item in menus)
     if left_w < 0:
         return [0] * len(menus)
-    groups: dict[int, list[int]] = {}
+    groups: defaultdict[int, list[int]] = defaultdict(list)
     for number, item in enumerate(menus):
-        groups.setdefault(id(item), []).append(number)
+        groups[id(item)].append(number)
     members = list(groups.values())
     shared = [menus[group[0]] for group in members]
     segments = [(-slope, group, level) for group, item in enumerate(shared) for level, slope in enumerate(item.slopes)]
-    segments.sort()
+    segments.sort(key=itemgetter(0))  # equal ones stay in the order of their items
     reached = [0] * len(members)
     broke = len(segments)
     for at, (_, group, level) in enumerate(segments):

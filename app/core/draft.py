@@ -25,6 +25,7 @@ class Draft:
     """Collects the changes of one cycle. `planned_w`: what the managed miners would count with after them (W)."""
 
     def __init__(self, snapshot: Snapshot, age: DataAge) -> None:
+        eligible.make_room()
         self.snapshot = snapshot
         self.books = power.balance(snapshot)
         # No reading: there is no target to hold the farm to; 0 is only what is shown.
@@ -32,6 +33,7 @@ class Draft:
             power.target_w(self.books.available_kw, snapshot.settings, age.trust) if snapshot.plant is not None else 0.0
         )
         self.managed = tuple(m for m in snapshot.miners if m.managed and not m.retired)
+        self._untouchable = {m.id: why for m in self.managed if (why := eligible.untouchable(m)) is not None}
         self.planned_w = self.books.current_w
         self.changes: dict[int, PresetChange] = {}
         self.skips: dict[int, Skip] = {}
@@ -82,7 +84,7 @@ class Draft:
         if eligible.stopped_by_us(miner):
             lowest_w = power.wall_w(miner, ladder.lowest(miner), self.snapshot.settings)
             return lowest_w if lowest_w is not None else counted_w
-        if eligible.untouchable(miner) is not None or eligible.gave_up_cutting(miner):
+        if miner.id in self._untouchable or eligible.gave_up_cutting(miner):
             return counted_w
         lower = self.candidate(miner).lower
         return lower[-1].power_w if lower else counted_w
@@ -145,7 +147,7 @@ class Draft:
     def pass_over_untouchable(self) -> None:
         """Give whom nothing may be sent to its own reason, also where this cycle had nothing for it."""
         for miner in self.unmoved():
-            why_not = eligible.untouchable(miner)
+            why_not = self._untouchable.get(miner.id)
             if why_not is not None and miner.id not in self.skips:
                 self.skip(miner, why_not)
 
@@ -153,7 +155,9 @@ class Draft:
         self, candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin
     ) -> bool:
         miner = candidate.miner
-        change = _change(candidate, kind, preset=preset, new_w=new_w, reason=reason, origin=origin)
+        change = PresetChange(
+            miner.id, miner.mac, kind, candidate.preset, preset, candidate.power_w, new_w, reason, origin
+        )
         broken = violation(change, miner, self._facts)
         if broken is not None:
             self.skip(miner, broken)
@@ -184,13 +188,18 @@ class Draft:
         changes = (power.unsettled(miner, plant) for miner in self.managed)
         return sum(max(0.0, c.old_power_w - c.new_power_w) for c in changes if c is not None and c.effective)
 
-    def cut_capacity_w(self) -> float:
-        """Return what the managed miners could still give by presets (W)."""
-        return sum(
-            max(0.0, self.books.accounts[m.id].power_w - self.lowest_w(m))
-            for m in self.managed
-            if not eligible.stopped_by_us(m)
-        )
+    def capacity_w(self) -> tuple[float, float]:
+        """Return what the managed miners could still give by presets, and take at their highest allowed ones (W)."""
+        give_w = take_w = 0.0
+        for miner in self.managed:
+            if miner.id in self._untouchable:
+                continue
+            candidate = self.candidate(miner)
+            if candidate.higher:
+                take_w += max(0.0, candidate.higher[-1].power_w - candidate.power_w)
+            if candidate.lower and not (eligible.stopped_by_us(miner) or eligible.gave_up_cutting(miner)):
+                give_w += max(0.0, candidate.power_w - candidate.lower[-1].power_w)
+        return give_w, take_w
 
     def highest_w(self) -> list[float]:
         """Return what each managed miner could draw at its highest allowed preset, a stopped one too (W).
@@ -201,7 +210,7 @@ class Draft:
 
     def _highest_w(self, miner: MinerView) -> float:
         counted_w = self.books.accounts[miner.id].power_w
-        if eligible.untouchable(miner) is not None:
+        if miner.id in self._untouchable:
             return counted_w
         if eligible.stopped_by_us(miner):
             choices = ladder.choices(miner)
@@ -209,32 +218,9 @@ class Draft:
         higher = self.candidate(miner).higher
         return higher[-1].power_w if higher else counted_w
 
-    def raise_room_w(self) -> float:
-        """Return what the managed miners could still take, at their highest allowed presets (W)."""
-        return sum(
-            max(0.0, candidate.higher[-1].power_w - candidate.power_w)
-            for candidate in (self.candidate(m) for m in self.managed if eligible.untouchable(m) is None)
-            if candidate.higher
-        )
-
-
-def _change(
-    candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin
-) -> PresetChange:
-    return PresetChange(
-        miner_id=candidate.miner.id,
-        mac=candidate.miner.mac,
-        kind=kind,
-        old_preset=candidate.preset,
-        new_preset=preset,
-        old_power_w=candidate.power_w,
-        new_power_w=new_w,
-        reason=reason,
-        origin=origin,
-    )
-
 
 def _cut(candidate: Candidate, step: Step) -> PresetChange:
-    return _change(
-        candidate, ChangeKind.PRESET, preset=step.name, new_w=step.power_w, reason="", origin=Origin.BALANCER
+    miner = candidate.miner
+    return PresetChange(
+        miner.id, miner.mac, ChangeKind.PRESET, candidate.preset, step.name, candidate.power_w, step.power_w, reason=""
     )

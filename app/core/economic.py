@@ -165,7 +165,7 @@ class Economic:
 
     def reduce(self, candidates: Sequence[Candidate], need_w: float) -> list[Move]:
         """Free `need_w` where that loses the least; everything there is where it cannot be had."""
-        return self._solve(candidates, -need_w, down=True, up=False)[0]
+        return _moves(self._solve(candidates, -need_w, down=True, up=False)[0])
 
     def increase(self, candidates: Sequence[Candidate], room_w: float, now_w: float) -> list[Move]:
         """Use `room_w` where it wins the most, by raises and starts; return what of that fits into `now_w`.
@@ -173,79 +173,102 @@ class Economic:
         Solved for all of the room, and the rest of the moves is left to later cycles: no miner shall go up by a part of
         its way now and by another in the next minute, which would lose two restarts.
         """
-        moves = self._solve(candidates, room_w, down=False, up=True)[0]
-        if sum(move.delta_w for move in moves) <= now_w + ROUNDING_W:
-            return moves
-        if all(move.delta_w > now_w + ROUNDING_W for move in moves):  # a ramp smaller than any way: a part of one
-            return self._solve(candidates, now_w, down=False, up=True)[0]
-        first: list[Move] = []
-        for move in sorted(moves, key=_ths_per_w, reverse=True):
-            if move.delta_w <= now_w + ROUNDING_W:
-                first.append(move)
-                now_w -= move.delta_w
-        return first
+        picks = self._solve(candidates, room_w, down=False, up=True)[0]
+        watts = [step.power_w - candidate.power_w for candidate, step in picks]
+        if sum(watts) <= now_w + ROUNDING_W:
+            return _moves(picks)
+        if min(watts) > now_w + ROUNDING_W:  # a ramp smaller than any way: a part of one
+            return _moves(self._solve(candidates, now_w, down=False, up=True)[0])
+        first: list[_Pick] = []
+        for candidate, step in sorted(picks, key=_ths_per_w, reverse=True):
+            delta_w = step.power_w - candidate.power_w
+            if delta_w <= now_w + ROUNDING_W:
+                first.append((candidate, step))
+                now_w -= delta_w
+        return _moves(first)
 
     def exchange(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
         """Move watts from where they win little to where they win more, and use `room_w` (below 0: free so much).
 
         Nothing, where all of it would win less than the smallest gain that is worth it.
         """
-        moves, gain = self._solve(candidates, room_w, down=True, up=True)
+        picks, gain = self._solve(candidates, room_w, down=True, up=True)
         before = sum(c.expected_ths for c in candidates) * self._settings.horizon_s
-        return moves if gain > before * self._settings.reoptimise_gain_percent / 100.0 else []
+        return _moves(picks) if gain > before * self._settings.reoptimise_gain_percent / 100.0 else []
 
     def _solve(
         self, candidates: Sequence[Candidate], room_w: float, *, down: bool, up: bool
-    ) -> tuple[list[Move], float]:
-        """Return the moves that win most, and what they win over staying (TH/s x s)."""
-        menus = [self._menu(candidate, down=down, up=up) for candidate in candidates]
+    ) -> tuple[list[_Pick], float]:
+        """Return who goes where so that most is won, and what that wins over staying (TH/s x s)."""
+        _known_choices.make_room()
+        choices = [self._choices(candidate, down=down, up=up) for candidate in candidates]
         budget_w = sum(candidate.power_w for candidate in candidates) + room_w + ROUNDING_W
-        picks = allocation.allocate([found.menu for found in menus], budget_w)
-        moves, gain = [], 0.0
-        for candidate, found, pick in zip(candidates, menus, picks, strict=True):
-            step = found.steps[pick]
+        options = allocation.allocate([found.menu for found in choices], budget_w)
+        picks: list[_Pick] = []
+        gain = 0.0
+        for candidate, found, option in zip(candidates, choices, options, strict=True):
+            step = found.steps[option]
             if step is not None:
-                moves.append(Move(candidate, step, _why(candidate, step)))
-                gain += found.menu.options[pick][1] - found.stays
-        return moves, gain
+                picks.append((candidate, step))
+                gain += found.menu.options[option][1] - found.stays
+        return picks, gain
 
-    def _menu(self, candidate: Candidate, *, down: bool, up: bool) -> _Choices:
-        """Return what the miner may be told; equal miners share it, in this cycle and the next ones."""
+    def _choices(self, candidate: Candidate, *, down: bool, up: bool) -> _Choices:
+        """Return what the miner may be told; equal miners share it, in this cycle and the next ones.
+
+        Not those that wait for a start: the step that stands for it is each one's own, and of one cycle.
+        """
         miner, settings = candidate.miner, self._settings
-        key = (id(candidate.lower), id(candidate.higher), candidate.stop, candidate.power_w, candidate.expected_ths,
+        if miner.stopped_by_us:
+            return self._made(candidate, _steps(candidate, down=down, up=up))
+        stop_w = None if candidate.stop is None else candidate.stop.power_w
+        key = (id(candidate.lower), id(candidate.higher), stop_w, candidate.power_w, candidate.expected_ths,
                miner.hashrate_factor, miner.switch_loss_s, settings.horizon_s, settings.untuned_loss_s,
                settings.restart_room_lasts_s, down, up)  # fmt: skip
-        alive = candidate.lower, candidate.higher
-        return _known_choices.get(key, alive, lambda: self._made(candidate, _steps(candidate, down=down, up=up)))
+        found = _known_choices.find(key)
+        if found is None:
+            alive = candidate.lower, candidate.higher
+            made = self._made(candidate, _steps(candidate, down=down, up=up))
+            found = _known_choices.keep(key, alive, made)
+        return found
 
     def _made(self, candidate: Candidate, steps: Iterable[Step | None]) -> _Choices:
+        """Return the choices and what each hashes within the horizon (TH/s x s)."""
+        miner, settings = candidate.miner, self._settings
+        tuned_s = self._hashing_s(miner.switch_loss_s)
+        untuned_s = self._hashing_s(miner.switch_loss_s + settings.untuned_loss_s / TUNING_SERVES)
         options: list[tuple[float, float]] = []
         kept: list[Step | None] = []
+        stays = 0.0
         before_w = ths = -1e9
         for step in steps:
             power_w = candidate.power_w if step is None else step.power_w
-            if power_w > before_w:
-                ths = max(_ths(candidate, step), ths + LEAST_THS_PER_W * (power_w - before_w))
-                options.append((power_w, self._worth(candidate, step, ths)))
-                kept.append(step)
-                before_w = power_w
-        return _Choices(allocation.menu(options), tuple(kept), options[kept.index(None)][1])
+            if power_w <= before_w:
+                continue
+            ths = max(_ths(candidate, step), ths + LEAST_THS_PER_W * (power_w - before_w))
+            if step is None:
+                worth = stays = ths * settings.horizon_s
+            elif step.preset is None:
+                worth = -self._cost_of_stop(candidate)
+            else:
+                worth = ths * (tuned_s if step.preset.tuned else untuned_s)
+            options.append((power_w, worth))
+            kept.append(step)
+            before_w = power_w
+        return _Choices(allocation.menu(options), tuple(kept), stays)
 
-    def _worth(self, candidate: Candidate, step: Step | None, ths: float) -> float:
-        """Return what a choice hashes within the horizon (TH/s x s): a switch loses some of its own hashrate first.
+    def _hashing_s(self, loss_s: float) -> float:
+        """Return what of the horizon is left after a switch, which loses some of its own hashrate first.
 
-        A stop costs what coming back will cost: its room has to last, then the miner starts at its lowest preset.
+        However long a change takes, more hashrate stays worth more: or what was cut would never come back.
         """
-        settings, loss_s = self._settings, candidate.miner.switch_loss_s
-        if step is None:
-            return ths * settings.horizon_s
-        if step.preset is None:
-            least = candidate.lower[-1] if candidate.lower else None
-            return -_ths(candidate, least) * (settings.restart_room_lasts_s + loss_s)
-        if not step.preset.tuned:
-            loss_s += settings.untuned_loss_s / TUNING_SERVES
-        # However long a change takes, more hashrate stays worth more: or what was cut would never come back.
-        return ths * (settings.horizon_s - min(loss_s, MOST_LOST_SHARE * settings.horizon_s))
+        horizon_s = self._settings.horizon_s
+        return horizon_s - min(loss_s, MOST_LOST_SHARE * horizon_s)
+
+    def _cost_of_stop(self, candidate: Candidate) -> float:
+        """Return what coming back will cost: its room has to last, then the miner starts at its lowest preset."""
+        least = candidate.lower[-1] if candidate.lower else None
+        return _ths(candidate, least) * (self._settings.restart_room_lasts_s + candidate.miner.switch_loss_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +281,7 @@ class _Choices:
 
 
 _known_choices: Memo[_Choices] = Memo()
+_Pick = tuple[Candidate, Step]
 
 
 def _ths(candidate: Candidate, step: Step | None) -> float:
@@ -277,8 +301,13 @@ def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
     return [*stop, *lower, None, *(candidate.higher if up else ())]
 
 
-def _ths_per_w(move: Move) -> float:
-    return (_ths(move.candidate, move.step) - _ths(move.candidate, None)) / move.delta_w
+def _ths_per_w(pick: _Pick) -> float:
+    candidate, step = pick
+    return (_ths(candidate, step) - _ths(candidate, None)) / (step.power_w - candidate.power_w)
+
+
+def _moves(picks: Iterable[_Pick]) -> list[Move]:
+    return [Move(candidate, step, _why(candidate, step)) for candidate, step in picks]
 
 
 def _why(candidate: Candidate, step: Step) -> str:

@@ -23,7 +23,7 @@ def untouchable(miner: MinerView) -> str | None:
         return "unknown model"
     if miner.max_preset_w is None:
         return f"no max preset is set for {miner.model_alias}"
-    return unreachable(miner)
+    return unreachable(miner) if miner.silent_s is not None or miner.failed_this_cycle else None
 
 
 def unreachable(miner: MinerView) -> str | None:
@@ -119,8 +119,16 @@ def candidate(miner: MinerView, account: Account, settings: Settings) -> Candida
     """Return `miner` with its steps down and up; equal miners share them."""
     key = (id(miner.ladder), miner.max_preset_w, miner.allow_modded_psu, miner.untuned_use, miner.power_factor,
            settings.wall_factor, account.preset, account.power_w)  # fmt: skip
-    lower, higher = _known_steps.get(key, miner.ladder, lambda: _steps(miner, account, settings))
+    steps = _known_steps.find(key)
+    if steps is None:
+        steps = _known_steps.keep(key, miner.ladder, _steps(miner, account, settings))
+    lower, higher = steps
     return Candidate(miner, account.power_w, account.preset, power.expected_ths(miner, account), lower, higher)
+
+
+def make_room() -> None:
+    """Begin a decision: what is kept of former ones is forgotten now, where it is too much, and not on the way."""
+    _known_steps.make_room()
 
 
 def _steps(miner: MinerView, account: Account, settings: Settings) -> Steps:

@@ -67,7 +67,11 @@ def choices(miner: MinerView) -> tuple[Preset, ...]:
 def lowest(miner: MinerView) -> Preset | None:
     """Return the choice that is expected to draw the least, or None where there is none."""
     key = (id(miner.ladder), miner.max_preset_w, miner.allow_modded_psu, miner.untuned_use)
-    return _lowest.get(key, miner.ladder, lambda: _least(choices(miner)))
+    found = _lowest.find(key)
+    if found is None:
+        _lowest.make_room()  # at any time: what is found anew is the ladder's own preset again
+        found = _lowest.keep(key, miner.ladder, _least(choices(miner)))
+    return found
 
 
 _lowest: Memo[Preset | None] = Memo()

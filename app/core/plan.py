@@ -6,6 +6,8 @@ demands; cuts; and only where none of these moved anything, raises. Every change
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from app.core import data_age, economic, eligible, policies, surplus, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
@@ -194,6 +196,9 @@ def _standing_still(miner: MinerView) -> bool:
 def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Plan:
     plant, books = draft.snapshot.plant, draft.books
     reason = reason or wording.on_target(draft)
+    cut_capacity_w, raise_room_w = draft.capacity_w()
+    changes = sorted(draft.changes.values(), key=attrgetter("mac"))
+    changes.sort(key=attrgetter("delta_w"))  # the largest cut first
     return Plan(
         status=_status(draft, age),
         reason=reason,
@@ -210,13 +215,13 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
         increases_allowed=age.increases_allowed,
         send=draft.snapshot.settings.mode is Mode.ARMED,
         data_age_s=age.age_s,
-        changes=tuple(sorted(draft.changes.values(), key=lambda c: (c.delta_w, c.mac))),  # the largest cut first
+        changes=tuple(changes),
         skipped=tuple(skip for miner_id, skip in draft.skips.items() if miner_id not in draft.changes),
         accounted={miner_id: account.power_w for miner_id, account in books.accounts.items()},
         remembered=books.remembered,
         memory=memory,
-        cut_capacity_w=draft.cut_capacity_w(),
-        raise_room_w=draft.raise_room_w(),
+        cut_capacity_w=cut_capacity_w,
+        raise_room_w=raise_room_w,
         planned_w=draft.planned_w,
         stays=wording.stays(draft, reason),
     )

@@ -26,9 +26,12 @@ REFUSED_COUNTS_S = 45.0  # how long a refused cut counts with the old power, wha
 METER_CONFIRMS_SHARE = 0.9  # share of a silent miner's power a meter must miss to confirm that it is off
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Account:
-    """What one miner counts with, the preset that stands for it (None: unknown) and the rule that decided."""
+    """What one miner counts with, the preset that stands for it (None: unknown) and the rule that decided.
+
+    Never changed, but not frozen: made for every miner in every cycle, and a frozen one takes three times as long.
+    """
 
     power_w: float
     preset: str | None
@@ -135,7 +138,7 @@ def _booting(miner: MinerView, settings: Settings) -> Account:
 
 def _running(miner: MinerView, settings: Settings) -> Account:
     throttled = miner.throttled_percent is not None and miner.throttled_percent < 100
-    expected_w = preset_w(miner, miner.running_preset, settings)
+    expected_w = wall_w(miner, miner.ladder.get(miner.running_preset), settings)
     if expected_w is not None and not (throttled and miner.measured_power_w):
         return Account(expected_w, miner.running_preset, "running preset")
     if miner.measured_power_w:

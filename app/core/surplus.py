@@ -27,7 +27,7 @@ def use(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
     if not age.increases_allowed or settings.override is not Override.NONE or age.lost:
         return nothing, wording.waiting(draft, age, surplus_w)
     if surplus_w <= settings.tolerance_w:
-        return _reoptimise(draft, nothing, wording.on_target(draft))
+        return _reoptimise(draft, nothing, "" if draft.changes else wording.on_target(draft))
     startable = _startable_within(draft, surplus_w)
     memory = _remember(draft, startable, surplus_w)
     if draft.changes:
@@ -150,10 +150,10 @@ def _reoptimise(
     if economic.starts_may_be_exchanged(snapshot):
         known += [draft.startable(m) for m in _startable_within(draft, float("inf"))]
     moves = _economic(draft, memory).exchange(known, room_w)
-    raised_w = sum(max(0.0, move.delta_w) for move in moves)
-    ramp_kw = settings.ramp_up_kw_per_min
-    if ramp_kw is not None and raised_w > ramp_kw * 1000.0 - snapshot.raised_last_min_w:
-        return memory, reason
+    if settings.ramp_up_kw_per_min is not None:
+        raised_w = sum(max(0.0, move.delta_w) for move in moves)
+        if raised_w > settings.ramp_up_kw_per_min * 1000.0 - snapshot.raised_last_min_w:
+            return memory, reason
     for move in moves:
         if eligible.stopped_by_us(move.candidate.miner):
             draft.start(move.candidate.miner, move.reason)

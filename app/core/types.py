@@ -100,11 +100,15 @@ class MinerState(StrEnum):
 
     @property
     def hashing(self) -> bool:
-        return self in (MinerState.MINING, MinerState.AUTO_TUNING)
+        return self in _HASHING
 
     @property
     def booting(self) -> bool:
-        return self in (MinerState.INITIALIZING, MinerState.STARTING, MinerState.RESTARTING)
+        return self in _BOOTING
+
+
+_HASHING = (MinerState.MINING, MinerState.AUTO_TUNING)
+_BOOTING = (MinerState.INITIALIZING, MinerState.STARTING, MinerState.RESTARTING)
 
 
 @dataclass(frozen=True, slots=True)

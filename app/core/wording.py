@@ -89,15 +89,22 @@ def waiting(draft: Draft, age: DataAge, surplus_w: float) -> str:
 
 
 def _moved(draft: Draft) -> str:
-    changes = list(draft.changes.values())
-    cuts = [c for c in changes if c.kind is ChangeKind.PRESET and c.delta_w < 0]
-    raises = [c for c in changes if c.kind is ChangeKind.PRESET and c.delta_w >= 0]
+    cuts: list[float] = []
+    stops: list[float] = []
+    starts: list[float] = []
+    raises: list[float] = []
+    for change in draft.changes.values():
+        delta_w = change.delta_w
+        if change.kind is ChangeKind.PRESET:
+            (cuts if delta_w < 0 else raises).append(delta_w)
+        else:
+            (stops if change.kind is ChangeKind.STOP else starts).append(delta_w)
     parts = [
-        f"{_count(len(group), noun)} {verb} {kw(abs(sum(c.delta_w for c in group)))}"
+        f"{_count(len(group), noun)} {verb} {kw(abs(sum(group)))}"
         for group, noun, verb in (
             (cuts, "cut", "freeing"),
-            ([c for c in changes if c.kind is ChangeKind.STOP], "stop", "freeing"),
-            ([c for c in changes if c.kind is ChangeKind.START], "start", "taking"),
+            (stops, "stop", "freeing"),
+            (starts, "start", "taking"),
             (raises, "raise", "taking"),
         )
         if group

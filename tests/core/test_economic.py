@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.core import economic
+from app.core.memo import Memo
 from app.core.plan import plan
 from app.core.types import ChangeKind, CycleMemory, MinerState, Mode, Outcome, Plan, Preset, Snapshot, UntunedUse
 from tests.core.builders import change, fleet, ladder_of, miner, moves, plant, preset, settings, snapshot, stamp, why
@@ -329,6 +330,25 @@ def test_a_stopped_miner_comes_back_at_its_lowest_preset_once_room_for_it_has_la
 def test_three_minutes_are_three_minutes_however_often_the_plant_is_read(interval_s: float, readings: int) -> None:
     assert economic.readings_for_restart(settings(), interval_s) == readings
     assert economic.readings_needed(settings(), interval_s) == max(12, 1 + math.ceil(300 / interval_s))
+
+
+def test_what_stands_for_a_start_in_one_cycle_is_not_kept_for_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not be found again: a hundred stopped miners would drive out what the others are kept for."""
+    kept: list[object] = []
+
+    class Watched(Memo[Any]):
+        def keep(self, key: tuple[object, ...], alive: object, found: Any) -> Any:
+            kept.append(key)
+            return super().keep(key, alive, found)
+
+    monkeypatch.setattr(economic, "_known_choices", Watched())
+    miners = [*(miner(n, runs="2300") for n in range(1, 20)), stopped_one()]
+    picture = farm(62.0, (62.0,) * ALL_ALONG, miners)
+    first = plan(picture)
+    known = len(kept)
+    assert known > 0
+    assert plan(picture) == first
+    assert len(kept) == known
 
 
 def test_room_that_a_start_is_waiting_for_is_not_used_otherwise() -> None:

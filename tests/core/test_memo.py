@@ -12,26 +12,33 @@ class Thing:
     """Something with an identity."""
 
 
-def test_it_makes_a_result_once_per_key() -> None:
+def test_it_finds_what_was_kept_and_nothing_else() -> None:
     memo: Memo[int] = Memo()
-    made: list[int] = []
-
-    def make() -> int:
-        made.append(1)
-        return len(made)
-
-    assert [memo.get(("a",), None, make), memo.get(("a",), None, make), memo.get(("b",), None, make)] == [1, 1, 2]
+    assert [memo.find(("a",)), memo.keep(("a",), None, 1), memo.find(("a",)), memo.find(("b",))] == [None, 1, 1, None]
 
 
 def test_an_id_in_a_key_belongs_to_the_same_object_for_as_long_as_the_entry_lives() -> None:
     memo: Memo[str] = Memo(most=2)
     thing = Thing()
     known = weakref.ref(thing)
-    memo.get((id(thing),), thing, lambda: "first")
+    key = (id(thing),)
+    memo.keep(key, thing, "first")
     del thing
     gc.collect()
     assert known() is not None
-    for number in range(2):  # full, it begins anew
-        memo.get((number,), None, lambda: "more")
+    memo.make_room()
+    assert memo.find(key) == "first"
+    memo.keep(("another",), None, "full")
+    memo.make_room()
     gc.collect()
     assert known() is None
+    assert memo.find(key) is None
+
+
+def test_it_begins_anew_only_when_told_to_make_room() -> None:
+    memo: Memo[int] = Memo(most=2)
+    for number in range(5):
+        memo.keep((number,), None, number)
+    assert [memo.find((number,)) for number in range(5)] == [0, 1, 2, 3, 4]
+    memo.make_room()
+    assert [memo.find((number,)) for number in range(5)] == [None] * 5
