@@ -27,8 +27,8 @@ from app.web.sayings.saying import KINDS, Kind, Saying
 CATALOGUES = Path(__file__).parents[1] / "translations"
 WRITTEN_IN = "en"
 MOST_CHARS = 2000
-MOST_PARTS = 40
-MOST_TRIES = 1500  # of a part against the sayings; a long sentence takes some fifty
+MOST_PARTS = 24
+MOST_TRIES = 600  # of a part against the sayings; a long sentence takes some fifty
 DEEPEST = 5
 
 _JOINT = re.compile(r"(; |: |, |\. )")
@@ -81,8 +81,8 @@ class Pattern:
 
     @property
     def initial(self) -> str:
-        """The letter that it begins with, small; "" where that is anything."""
-        return "" if self.form.startswith("%(") else self.form[0].lower()
+        """The letter that it begins with, small; "" where that is anything else."""
+        return self.form[0].lower() if self.form[0].isalpha() else ""
 
 
 def patterns(sayings: Iterable[Saying]) -> list[Pattern]:
@@ -124,23 +124,29 @@ class Phrasebook:
         return self._in_parts(text, _Effort(), 0)
 
     def _in_parts(self, text: str, effort: _Effort, depth: int) -> Put:
-        """From each joint on, the longest part that is known as a whole."""
+        """Return the text put part by part: from each joint on, the longest part that is known as a whole."""
         parts = _JOINT.split(text)
         if len(parts) > 2 * MOST_PARTS or depth > DEEPEST:
             return Put(text, _words(text))
         done, begin = "", 0
         unknown: tuple[str, ...] = ()
         while begin < len(parts):
-            for end in range(len(parts), begin, -2):
-                found = self._as_a_whole("".join(parts[begin:end]), effort, depth)
-                if found is not None:
-                    break
-            else:
-                end, found = begin + 1, Put(parts[begin], _words(parts[begin]))
+            end, found = self._longest(parts, begin, effort, depth)
             done += found.text + "".join(parts[end : end + 1])
             unknown += found.unknown
             begin = end + 1
         return Put(done, unknown)
+
+    def _longest(self, parts: list[str], begin: int, effort: _Effort, depth: int) -> tuple[int, Put]:
+        """Return where the longest part from `begin` on ends that is known, best with nothing unknown in it, and it."""
+        best: tuple[int, Put] | None = None
+        for end in range(len(parts), begin, -2):
+            found = self._as_a_whole("".join(parts[begin:end]), effort, depth)
+            if found is not None and not found.unknown:
+                return end, found
+            if found is not None and best is None:
+                best = end, found
+        return best or (begin + 1, Put(parts[begin], _words(parts[begin])))
 
     def _as_a_whole(self, text: str, effort: _Effort, depth: int) -> Put | None:
         """Return the text as the saying that leaves nothing of it unknown, else as the most telling one, else None."""
@@ -193,7 +199,7 @@ class Phrasebook:
         if kind is Kind.LIST:
             before, joint, last = value.rpartition(" and ")
             return Put(f"{before} {self._catalogue.gettext('and')} {last}" if joint else value)
-        if kind in (Kind.NAME, Kind.ADDRESS):
+        if kind in (Kind.NAME, Kind.TEXT, Kind.ADDRESS):
             return Put(value)
         put = self._in_parts(value, effort, depth + 1)
         if kind in (Kind.WORD, Kind.UNIT):

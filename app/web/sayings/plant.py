@@ -53,7 +53,6 @@ SAYINGS = (
     say("The field %(name)s is not a time that can be read."),
     say("no reading: %(why)s"),
     say("nothing newer than the reading of %(time)s UTC"),
-    say("refused: %(why)s"),
     say("%(power)s kW generated, %(consumed)s kW consumed, %(age)s s old"),
     say("PowerHive: it answers again"),
     say("%(name)s has the role foreign, but follows the miners (slope %(slope)s): %(power)s kW are subtracted twice"),
