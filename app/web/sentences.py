@@ -72,12 +72,16 @@ def phrasebook(language: str) -> Phrasebook:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One form of a saying, as it is found in a text. `literal`: how much of it is no placeholder."""
+    """One form of a saying, as it is found in a text.
+
+    `literal`: how much of it is no placeholder; `clue`: the longest piece of that, quickly looked for.
+    """
 
     saying: Saying
     form: str
     regex: re.Pattern[str]
     literal: int
+    clue: str
 
     @property
     def initial(self) -> str:
@@ -93,16 +97,15 @@ def patterns(sayings: Iterable[Saying]) -> list[Pattern]:
 
 def _pattern(saying: Saying, form: str) -> Pattern:
     pieces = _PLACEHOLDER.split(_bare(form))
-    source = ""
-    for place, piece in enumerate(pieces):
-        if place % 2:
-            source += f"(?P<{piece}>{KINDS[piece].value})"
-        else:
-            source += re.escape(piece.replace("%%", "%"))
-    first = pieces[0][:1]
+    literals = [piece.replace("%%", "%") for piece in pieces[::2]]
+    source = re.escape(literals[0])
+    for name, literal in zip(pieces[1::2], literals[1:], strict=True):
+        source += f"(?P<{name}>{KINDS[name].value})" + re.escape(literal)
+    first = literals[0][:1]
     if first.isalpha():  # a sentence within a sentence begins small
         source = f"[{first.upper()}{first.lower()}]" + source[1:]
-    return Pattern(saying, _bare(form), re.compile(source), sum(map(len, pieces[::2])))
+    clue = max([literals[0][1:], *literals[1:]], key=len)
+    return Pattern(saying, _bare(form), re.compile(source), sum(map(len, literals)), clue)
 
 
 def _bare(text: str) -> str:
@@ -155,7 +158,7 @@ class Phrasebook:
         bare = _bare(text)
         best: Put | None = None
         for pattern in self._beginning_like(bare):
-            match = pattern.regex.fullmatch(bare)
+            match = pattern.regex.fullmatch(bare) if pattern.clue in bare else None
             found = None if match is None else self._filled(pattern, match, effort, depth)
             if found is not None and not found.unknown:
                 best = found
