@@ -1,6 +1,7 @@
 """What the rules may say, read from the source: every sentence that a module puts together, with samples in its places.
 
-Left out is what no page shows: docstrings, what is logged, what only a programmer's mistake would raise.
+Left out is what no page shows: docstrings, what is logged, what only a programmer's mistake would raise, the values of
+enums, patterns and SQL.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 MOST_FORMS = 200
 SAMPLE = "7"
 _UNSEEN_ERRORS = {"ValueError", "TypeError", "RuntimeError", "AssertionError", "TimeoutError", "ImportError"}
+_NO_WORDS = {"compile", "text"}  # re.compile, sqlalchemy.text
+_ENUMS = {"Enum", "StrEnum"}
 _LOGGERS = {"log", "logger", "logging"}
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -60,7 +63,9 @@ class _Module:
                 return True  # a part of a sentence that is looked at as a whole
             if isinstance(outer, ast.Expr) and inner is node:
                 return True  # a docstring
-            if isinstance(outer, ast.Call) and _called(outer) in _UNSEEN_ERRORS | _LOGGERS:
+            if isinstance(outer, ast.Call) and _called(outer) in _UNSEEN_ERRORS | _LOGGERS | _NO_WORDS:
+                return True
+            if isinstance(outer, ast.ClassDef) and isinstance(inner, ast.Assign) and _is_enum(outer):
                 return True
             if isinstance(outer, _FUNCTION) and outer.name in ("__repr__", "__str__"):
                 return True
@@ -136,6 +141,10 @@ def _is_text(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Add) and (_is_text(node.left) or _is_text(node.right))
     return isinstance(node, ast.JoinedStr)
+
+
+def _is_enum(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id in _ENUMS for base in node.bases)
 
 
 def _called(call: ast.Call) -> str:

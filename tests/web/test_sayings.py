@@ -54,7 +54,6 @@ NO_SENTENCES: dict[str, set[str]] = {
         "f'{power_w / 1000.0:,.1f} kW'",
         "f'{_count(len(group), noun)} {verb} {kw(abs(sum((c.delta_w for c in group))))}'",
     },
-    "app/clients/answers.py": {"'(?:(\\\\d{1,5}) days?)?(?:,\\\\s*)?(?:(\\\\d{1,2}):(\\\\d{2}))?'"},
     "app/clients/http.py": {"'timed out while connecting'", "f'lookup {host}'"},
     "app/clients/miner.py": {"f\"{address.ip} runs {name or 'no VNish firmware'}.\""},
     "app/clients/plant.py": {

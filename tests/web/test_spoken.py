@@ -10,10 +10,17 @@ MODULE = '''
 """This module says nothing here."""
 
 import logging
+import re
+from enum import StrEnum
 
 log = logging.getLogger(__name__)
 PLAIN = "a plain sentence"
 WORD = "word"
+PATTERN = re.compile(r"a pattern (\\d+)")
+
+
+class Step(StrEnum):
+    FIRST = "first of all"
 
 
 def kw(power_w: float) -> str:
@@ -43,9 +50,10 @@ def test_sentences_are_found_with_all_their_alternatives(tmp_path: Path) -> None
 def test_what_no_page_shows_is_left_out(tmp_path: Path) -> None:
     found = forms_of(MODULE, tmp_path)
     assert not {form for form in found if "says nothing" in form or "logged" in form or "programmer" in form}
+    assert not {form for form in found if "first of" in form or "pattern" in form}
     assert "word" not in found
 
 
 def test_a_sentence_says_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "rules.py").write_text(MODULE, encoding="utf-8")
-    assert next(spoken(tmp_path / "rules.py", tmp_path)).where == "rules.py:7"
+    assert next(spoken(tmp_path / "rules.py", tmp_path)).where == "rules.py:9"
