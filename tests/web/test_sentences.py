@@ -29,9 +29,9 @@ JOINTS = ["; ", ": ", ", ", ". ", " (", "stays: ", "Miner 7 ", "7", " ", "%", "%
         ),
         (
             "stays: surplus 3.1 kW has lasted 40 of 180 s; others were chosen for it",
-            "fica como está: sobra de 3,1 kW dura há 40 de 180 s; outras foram escolhidas para isso",
+            "fica como está: sobra de 3,1 kW já dura 40 de 180 s; outras foram escolhidas para isso",
         ),
-        ("Surplus 3.1 kW: less than 10.0 kW is left alone", "Sobra de 3,1 kW: menos de 10,0 kW não é usado"),
+        ("Surplus 3.1 kW: less than 10.0 kW is left alone", "Sobra de 3,1 kW: abaixo de 10,0 kW fica sem uso"),
         ("stopped; in cooldown for 12 s", "parada; em intervalo por mais 12 s"),
         ("is auto-tuning, not settled", "está em autoajuste, ainda não estável"),
         (
@@ -69,8 +69,8 @@ def test_several_things_are_said_as_portuguese_does(count: str, cuts: str, passe
     [
         ("", ""),
         ("Überhitzt", "Überhitzt"),
-        ("by hand (page from 10.0.0.9): visita do dono", "à mão (página em 10.0.0.9): visita do dono"),
-        ("by hand (ana): troca; teste", "à mão (ana): troca; teste"),
+        ("by hand (page from 10.0.0.9): visita do dono", "manualmente (página em 10.0.0.9): visita do dono"),
+        ("by hand (ana): troca; teste", "manualmente (ana): troca; teste"),
         (
             "Miner 10.0.0.5 refused to save the preset (500): PSU not ready, 1,5 A; retry.",
             "A máquina 10.0.0.5 recusou: salvar o preset (500): PSU not ready, 1,5 A; retry.",
