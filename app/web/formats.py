@@ -24,7 +24,7 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         number=number, signed=signed, kw_of_w=kw_of_w, age=age, moment=moment, iso=iso, utc=utc, first_up=first_up,
         said=said, outcome=outcome, status=status, mode=mode,
-        at=at,
+        at=at, translated=translated,
     )  # fmt: skip
 
 
@@ -89,7 +89,12 @@ def first_up(text: str) -> str:
 
 def said(text: str | None) -> str:
     """A sentence that the rules wrote into a row, in the reader's language and with a capital."""
-    return first_up(sentences.translated(text or "", str(locale())))
+    return first_up(translated(text))
+
+
+def translated(text: str | None) -> str:
+    """A sentence of the rules, the jobs or an error in the reader's language, beginning as it does."""
+    return sentences.translated(text or "", str(locale()))
 
 
 def outcome(word: str) -> tuple[str, str]:

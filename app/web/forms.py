@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import Field, FloatField, HiddenField, SelectField, StringField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
@@ -18,8 +20,8 @@ from app.core.types import Mode, UntunedUse
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}([.,][0-9]{1,12})?")
 
 
-def options(pairs: Iterable[tuple[str, str]]) -> list[Any]:
-    """Return (value, words) pairs as the choices of a select field."""
+def options(pairs: Iterable[tuple[str, Any]]) -> list[Any]:
+    """Return (value, words) pairs as the choices of a select field; the words are texts, or lazily translated ones."""
     return [SelectChoice(value, words) for value, words in pairs]
 
 
@@ -39,31 +41,31 @@ class PlainFloatField(FloatField):
         text = str(valuelist[0]).strip()
         if not _NUMBER.fullmatch(text):
             self.data = None
-            raise ValueError("Write a number, like 12.5.")
+            raise ValueError(_("Write a number, like 12.5."))
         self.data = float(text.replace(",", ".")) + 0.0  # -0.0 becomes 0.0
 
 
 def printable(_form: FlaskForm, field: Field) -> None:
     """Refuse control characters."""
     if field.data and not field.data.isprintable():
-        raise ValidationError("Leave out line breaks and control characters.")
+        raise ValidationError(_("Leave out line breaks and control characters."))
 
 
 def _reason() -> StringField:
-    return StringField("Reason (optional)", [Length(max=300, message="At most 300 characters."), printable])
+    return StringField(_l("Reason (optional)"), [Length(max=300, message=_l("At most 300 characters.")), printable])
 
 
 class MarginForm(FlaskForm):  # type: ignore[misc]
     """The safety margin, in percent of the available power."""
 
     safety_margin_percent = PlainFloatField(
-        "Safety margin",
+        _l("Safety margin"),
         [
-            InputRequired("Write a number from 0 to 50."),
+            InputRequired(_l("Write a number from 0 to 50.")),
             NumberRange(
                 SPECS["safety_margin_percent"].minimum,
                 SPECS["safety_margin_percent"].maximum,
-                "The margin must be from %(min)g to %(max)g %%.",
+                _l("The margin must be from %(min)g to %(max)g %%."),
             ),
         ],
     )
@@ -73,12 +75,12 @@ class ModeForm(FlaskForm):  # type: ignore[misc]
     """Observe, armed or off, and why."""
 
     mode = SelectField(
-        "Mode",
+        _l("Mode"),
         choices=options(
             [
-                (Mode.OBSERVE.value, "Observe – send nothing"),
-                (Mode.ARMED.value, "Armed – control miners"),
-                (Mode.OFF.value, "Off"),
+                (Mode.OBSERVE.value, _l("Observe – send nothing")),
+                (Mode.ARMED.value, _l("Armed – control miners")),
+                (Mode.OFF.value, _l("Off")),
             ]
         ),
     )
@@ -88,7 +90,7 @@ class ModeForm(FlaskForm):  # type: ignore[misc]
 class MaxPresetForm(FlaskForm):  # type: ignore[misc]
     """The highest preset of one miner model; its choices are the model's ladder."""
 
-    max_preset = SelectField("Max preset", validate_choice=False)
+    max_preset = SelectField(_l("Max preset"), validate_choice=False)
     version = HiddenField()
 
 
@@ -96,12 +98,12 @@ class UntunedUseForm(FlaskForm):  # type: ignore[misc]
     """Whether PowerHive may choose a model's untuned presets by itself."""
 
     untuned_use = SelectField(
-        "Untuned presets",
+        _l("Untuned presets"),
         choices=options(
             [
-                (UntunedUse.NEVER, "never: only tuned ones are chosen"),
-                (UntunedUse.WHEN_NEEDED, "when needed: where a miner has fewer than two tuned ones"),
-                (UntunedUse.ALWAYS, "always: like tuned ones"),
+                (UntunedUse.NEVER, _l("never: only tuned ones are chosen")),
+                (UntunedUse.WHEN_NEEDED, _l("when needed: where a miner has fewer than two tuned ones")),
+                (UntunedUse.ALWAYS, _l("always: like tuned ones")),
             ]
         ),
     )
@@ -110,10 +112,10 @@ class UntunedUseForm(FlaskForm):  # type: ignore[misc]
 class ManagedForm(FlaskForm):  # type: ignore[misc]
     """Manage one miner, or not any more."""
 
-    managed = SelectField("Managed", choices=options([("1", "managed"), ("0", "not managed")]))
+    managed = SelectField(_l("Managed"), choices=options([("1", _l("managed")), ("0", _l("not managed"))]))
 
 
 class BulkManagedForm(ManagedForm):
     """Manage every miner of a model (empty: every miner), or not any more."""
 
-    model = SelectField("Which miners", validate_choice=True)
+    model = SelectField(_l("Which miners"), validate_choice=True)

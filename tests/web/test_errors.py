@@ -118,3 +118,38 @@ def test_it_is_ready_only_while_its_jobs_run(app: Flask, client: FlaskClient) ->
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "discovery" in answer.get_json()["error"]
+
+
+PORTUGUESE = {"Accept-Language": "pt-BR"}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "words"),
+    [
+        ("/nowhere", "GET", 404, ["Não encontrado", "Não há nada neste endereço.", "Ir para o painel"]),
+        ("/settings/mode", "GET", 405, ["Este endereço não aceita esse tipo de pedido."]),
+        ("/settings/mode", "POST", 400, ["Não entendido", "seu formulário não vale mais. Carregue-a de novo."]),
+        ("/cycles/4711", "GET", 404, ["Não há ciclo 4711."]),
+    ],
+)
+def test_error_pages_speak_the_readers_language(
+    client: FlaskClient, path: str, method: str, status: int, words: list[str]
+) -> None:
+    answer = client.open(path, method=method, headers=PORTUGUESE)
+    assert answer.status_code == status
+    for word in words:
+        assert word in answer.text
+
+
+def test_a_stranger_is_turned_away_in_the_readers_language(client: FlaskClient) -> None:
+    answer = client.get("/", headers=PORTUGUESE | {"Host": "evil.example"})
+    assert answer.status_code == 403
+    assert "não é um dos deste PowerHive" in answer.text
+    assert "evil.example" in answer.text
+
+
+def test_programs_get_english_whatever_language_they_ask_for(client: FlaskClient) -> None:
+    answer = client.get("/api/nowhere", headers=PORTUGUESE)
+    assert answer.json == {"error": "There is nothing at this address."}
+    bad = client.patch("/api/settings", json={"cooldown_s": 5}, headers=PORTUGUESE)
+    assert bad.json == {"error": "cooldown_s must be a whole number from 30 to 3600 s; got 5."}

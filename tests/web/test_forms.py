@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from app.extensions import db
 from app.models import Miner, MinerModel, SettingChange
 from app.store import miner_models, settings
+from app.web import forms
 from tests import factories
 
 Token = Callable[[], str]
@@ -285,3 +286,34 @@ def test_older_events_are_a_link_away(app: Flask, client: FlaskClient) -> None:
     assert client.get("/events?before=2").text.count('id="event-') == 1
     assert client.get("/events?before=-1&outcome=zz").status_code == 200
     assert client.get("/events?miner=00:00").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("abc", "Escreva um número, como 12,5."),
+        ("51", "A margem precisa ficar de 0 a 50 %."),
+        ("", "Escreva um número de 0 a 50."),
+    ],
+)
+def test_a_bad_margin_is_refused_in_the_readers_language(
+    client: FlaskClient, token: Token, text: str, message: str
+) -> None:
+    data = {"safety_margin_percent": text, "csrf_token": token()}
+    answer = client.post("/settings/safety-margin", data=data, headers={"Accept-Language": "pt-BR"})
+    assert answer.status_code == 422
+    assert message in answer.text
+
+
+def test_labels_choices_and_built_in_messages_are_in_the_readers_language(app: Flask) -> None:
+    with app.test_request_context("/", method="POST", data={"mode": "x"}, headers={"Cookie": "language=pt_BR"}):
+        form = forms.ModeForm(meta={"csrf": False})
+        assert not form.validate()
+        assert str(form.mode.label.text) == "Modo"
+        assert "Armado – controla as máquinas" in form.mode()
+        assert "Motivo (opcional)" in form.reason.label()
+        assert form.mode.errors == ["Escolha inválida."]
+    with app.test_request_context("/", method="POST", data={"mode": "x"}):
+        form = forms.ModeForm(meta={"csrf": False})
+        assert not form.validate()
+        assert form.mode.errors == ["Not a valid choice."]
