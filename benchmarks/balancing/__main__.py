@@ -48,8 +48,10 @@ WORLDS = {
     "all four, learning": World(DOUBLE, Commands(fails=0.05), belief=0.1, deaf=0.05, learns=True),
 }
 WRONG = [name for name in WORLDS if name]
-HEAD = ("| miners | trace | policy | % of bound | (may stop any) | overload kWh | unavoidable | ratio | "
-        "above target s | changes/miner-day | decision ms |\n" + "| --- " * 11 + "|")  # fmt: skip
+HEAD = ("| miners | trace | policy | % of bound | (may stop any) | overload kWh | unavoidable from there | ratio | "
+        "in band / slow / other % | perfect cutter | ratio | above available kWh | ratio | above target s | "
+        "changes/miner-day | decision ms |\n" + "| --- " * 16 + "|")  # fmt: skip
+LEAST_KWH = 0.05  # of less, no ratio is told
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Job:
 class Row:
     job: Job
     results: dict[str, Result]
-    unavoidable_kwh: float
+    cutter_kwh: float
     foresight: float | None
 
 
@@ -81,8 +83,8 @@ def run(job: Job) -> Row:
     results = {
         name: bench.run(SETTINGS[name], job.seed, plan_naively if name == "naive" else plan) for name in job.policies
     }
-    unavoidable_kwh = bench.unavoidable_kwh(SETTINGS["economic"], job.seed) if "economic" in job.policies else np.nan
-    return Row(job, results, unavoidable_kwh, bench.foresight() if job.foresight else None)
+    cutter_kwh = bench.cutter_kwh(SETTINGS["economic"], job.seed) if "economic" in job.policies else np.nan
+    return Row(job, results, cutter_kwh, bench.foresight() if job.foresight else None)
 
 
 def table(jobs: list[Job], processes: int) -> None:
@@ -96,12 +98,11 @@ def table(jobs: list[Job], processes: int) -> None:
             like_given = job.size == prove.MINERS and not job.world and job.shortened_s is None
             if row.foresight is not None:
                 compared += [prove.report_foresight(job.trace, row.foresight)] if like_given else []
-                print(f"| {job.size} | {name} | foresight, at most | {row.foresight:.2f} |" + " |" * 7)
+                print(f"| {job.size} | {name} | foresight, at most | {row.foresight:.2f} |" + " |" * 12)
             for policy, r in row.results.items():
                 compared += [prove.report(policy, job.trace, r.share, r.changes)] if like_given else []
-                unavoidable, ratio = _against(r.overload_kwh, row.unavoidable_kwh)
-                print(f"| {job.size} | {name} | {policy} | {r.share:.2f} | {r.share_off:.2f} | {r.overload_kwh:.2f} | "
-                      f"{unavoidable} | {ratio} | {r.longest_s} | {r.changes:.1f} | {r.decision_ms:.1f} |",
+                print(f"| {job.size} | {name} | {policy} | {r.share:.2f} | {r.share_off:.2f} | "
+                      f"{_overload(r, row.cutter_kwh)} | {r.longest_s} | {r.changes:.1f} | {r.decision_ms:.1f} |",
                       flush=True)  # fmt: skip
     lines = sorted(line for line in compared if line is not None)
     if lines:
@@ -109,10 +110,19 @@ def table(jobs: list[Job], processes: int) -> None:
         print("\n".join(lines), flush=True)
 
 
-def _against(overload_kwh: float, unavoidable_kwh: float) -> tuple[str, str]:
-    if np.isnan(unavoidable_kwh):
-        return "", ""
-    return f"{unavoidable_kwh:.2f}", f"{overload_kwh / unavoidable_kwh:.2f}" if unavoidable_kwh >= 0.05 else "-"
+def _overload(result: Result, cutter_kwh: float) -> str:
+    over, above = result.overload, result.over_available
+    causes = (over.in_band_kwh, over.slow_kwh, over.other_kwh)
+    shares = " / ".join(f"{100.0 * kwh / over.total_kwh if over.total_kwh else 0.0:.1f}" for kwh in causes)
+    cutter = ("", "") if np.isnan(cutter_kwh) else (f"{cutter_kwh:.2f}", _ratio(over.total_kwh, cutter_kwh))
+    return " | ".join((
+        f"{over.total_kwh:.2f}", f"{over.unavoidable_kwh:.2f}", _ratio(over.total_kwh, over.unavoidable_kwh), shares,
+        *cutter, f"{above.total_kwh:.2f}", _ratio(above.total_kwh, above.unavoidable_kwh),
+    ))  # fmt: skip
+
+
+def _ratio(total_kwh: float, unavoidable_kwh: float) -> str:
+    return f"{total_kwh / unavoidable_kwh:.3f}" if unavoidable_kwh >= LEAST_KWH else "-"
 
 
 def decide(sizes: list[int], repeats: int = 5) -> None:
