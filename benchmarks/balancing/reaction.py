@@ -28,7 +28,7 @@ KWH_WS = 3.6e6
 @dataclass(frozen=True)
 class Moment:
     """A reading as it is acted upon: the power the farm is to be held to by it (W), the dead band that the measured
-    policy has above that, what each command could shed at once (W, the largest first), and how many cuts were sent.
+    policy has above that, what each command could shed at once (W, the largest first), and how many cuts were ordered.
     """
 
     at_s: float
@@ -40,8 +40,8 @@ class Moment:
 
 @dataclass(frozen=True)
 class Overload:
-    """kWh above the limit. The avoidable ones by cause: left alone inside the dead band of the cuts; while more commands
-    went out than the fewest; and the rest (cooldowns, failed commands, wrong beliefs, cuts too small).
+    """kWh above the limit. The avoidable ones by cause: left alone inside the dead band of the cuts; while more
+    commands went out than the fewest; and the rest (cooldowns, failed commands, wrong beliefs, cuts too small).
     """
 
     total_kwh: float
