@@ -3,7 +3,7 @@
 `python -m benchmarks.balancing --miners 50 300 1000 --seed 7`, other physics with `--worlds`. Further parts: `--prove`
 (the issue's known rows beside ours), `--wrong` (wrong beliefs, failing commands, deaf miners, other physics),
 `--static` (against the exact optimum), `--decide` (decision time up to 20,000 miners), `--large` (up to 20,000 miners
-through one drop), `--week`.
+through one drop), `--week`, `--spread 10` (the economic policy over so many seeds: mean and standard error).
 """
 
 from __future__ import annotations
@@ -110,6 +110,39 @@ def table(jobs: list[Job], processes: int) -> None:
         print("\n".join(lines), flush=True)
 
 
+def spread(jobs: list[list[Job]], processes: int) -> None:
+    """Print a line per trace and size, over all seeds of it; ratios are of the kWh of all seeds together."""
+    print("| miners | trace | seeds | % of bound | from-to | foresight | changes/miner-day | overload kWh | "
+          "ratio | with the band granted | to the perfect cutter | above available kWh | ratio | above target s |\n"
+          + "| --- " * 14 + "|")  # fmt: skip
+    with ProcessPoolExecutor(processes) as pool:
+        for same in jobs:
+            rows = list(pool.map(run, same))
+            print(_spread(rows), flush=True)
+
+
+def _spread(rows: list[Row]) -> str:
+    results, job = [row.results["economic"] for row in rows], rows[0].job
+    shares = [r.share for r in results]
+    foresight = [row.foresight for row in rows if row.foresight is not None]
+    over, above = [r.overload for r in results], [r.over_available for r in results]
+    total_kwh, unavoidable_kwh = sum(o.total_kwh for o in over), sum(o.unavoidable_kwh for o in over)
+    in_band_kwh, above_kwh = sum(o.in_band_kwh for o in over), sum(o.total_kwh for o in above)
+    return " | ".join((
+        f"| {job.size}", job.trace, f"{job.seed}-{rows[-1].job.seed}",
+        _mean(shares), f"{min(shares):.2f}-{max(shares):.2f}",
+        _mean(foresight) if foresight else "", _mean([r.changes for r in results]), f"{total_kwh:.2f}",
+        _ratio(total_kwh, unavoidable_kwh), _ratio(total_kwh, unavoidable_kwh + in_band_kwh),
+        _ratio(total_kwh, sum(row.cutter_kwh for row in rows)), f"{above_kwh:.2f}",
+        _ratio(above_kwh, sum(o.unavoidable_kwh for o in above)), f"{max(r.longest_s for r in results)} |",
+    ))  # fmt: skip
+
+
+def _mean(values: list[float]) -> str:
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    return f"{statistics.mean(values):.2f} +- {error:.2f}"
+
+
 def _overload(result: Result, cutter_kwh: float) -> str:
     over, above = result.overload, result.over_available
     causes = (over.in_band_kwh, over.slow_kwh, over.other_kwh)
@@ -174,6 +207,7 @@ def main() -> int:
     cli.add_argument("--traces", nargs="*", default=traces.USUAL, choices=list(traces.TRACES))
     cli.add_argument("--worlds", nargs="*", default=[""], choices=list(WORLDS))
     cli.add_argument("--processes", type=int, default=2)
+    cli.add_argument("--spread", type=int, default=0, metavar="SEEDS")
     for part in ("prove", "wrong", "static", "decide", "large", "week"):
         cli.add_argument(f"--{part}", action="store_true")
     args = cli.parse_args()
@@ -191,9 +225,11 @@ def main() -> int:
     elif args.week:
         table([Job(100, seed, "week", tuple(args.policies), foresight=False)], args.processes)
     elif args.prove:
-        table(
-            [Job(prove.MINERS, seed, trace, prove.PROVING, foresight=False) for trace in traces.USUAL], args.processes
-        )
+        table([Job(prove.MINERS, seed, trace, prove.PROVING) for trace in traces.USUAL], args.processes)
+    elif args.spread:
+        spread([[Job(size, other, trace, ("economic",), foresight=size <= prove.MINERS)
+                 for other in range(seed, seed + args.spread)]
+                for size in args.miners for trace in args.traces], args.processes)  # fmt: skip
     else:
         table([Job(size, seed, trace, tuple(args.policies), world) for size in args.miners
                for world in args.worlds for trace in args.traces], args.processes)  # fmt: skip
