@@ -3,7 +3,8 @@
 `python -m benchmarks.balancing --miners 50 300 1000 --seed 7`, other physics with `--worlds`. Further parts: `--prove`
 (the issue's known rows beside ours), `--wrong` (wrong beliefs, failing commands, deaf miners, other physics),
 `--static` (against the exact optimum), `--decide` (decision time up to 20,000 miners), `--large` (up to 20,000 miners
-through one drop), `--week`, `--spread 10` (the economic policy over so many seeds: mean and standard error).
+through one drop), `--week`, `--spread 10` (the economic policy over so many seeds: mean and standard error), `--causal`
+(what noise allows those who do not know it beforehand). `--set cut_above_percent=0.1` tries other settings.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ class Job:
     world: str = ""
     shortened_s: int | None = None
     foresight: bool = True
+    changed: tuple[tuple[str, float], ...] = ()
+
+    def settings(self, policy: str) -> Settings:
+        return replace(SETTINGS[policy], **dict(self.changed))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,10 @@ def run(job: Job) -> Row:
         trace = trace[len(trace) // 3 - job.shortened_s // 3 :][: job.shortened_s]
     bench = Bench(fleet(job.size, job.seed), trace, WORLDS[job.world])
     results = {
-        name: bench.run(SETTINGS[name], job.seed, plan_naively if name == "naive" else plan) for name in job.policies
+        name: bench.run(job.settings(name), job.seed, plan_naively if name == "naive" else plan)
+        for name in job.policies
     }
-    cutter_kwh = bench.cutter_kwh(SETTINGS["economic"], job.seed) if "economic" in job.policies else np.nan
+    cutter_kwh = bench.cutter_kwh(job.settings("economic"), job.seed) if "economic" in job.policies else np.nan
     return Row(job, results, cutter_kwh, bench.foresight() if job.foresight else None)
 
 
@@ -199,6 +205,27 @@ def static() -> None:
             print(f"| {size} | {priced} | {worst:.4f} | {mean:.4f} | {took_ms:.2f} |", flush=True)
 
 
+def causal(seeds: range) -> None:
+    """Print what noise allows without foresight: proven, and by the issue's rule of when to cut and to raise."""
+    from benchmarks.balancing.causal import Noise, Prices, cheapest, most_share, share_by_the_rule
+
+    farms = [fleet(prove.MINERS, seed) for seed in seeds]
+    settings, loss_s = SETTINGS["economic"], World().loss_s
+    band, least = settings.cut_above_percent / 100.0, settings.raise_below_percent / 100.0
+    print("| trace | nobody exceeds % | by the rule, changes for nothing % | ... at the cheapest price % |\n"
+          + "| --- " * 4 + "|")  # fmt: skip
+    for trace, (deviation, over_s) in traces.NOISES.items():
+        at_most, ruled, priced = [], [], []
+        for seed, farm in zip(seeds, farms, strict=True):
+            prices = cheapest(farm, loss_s)
+            at_most.append(most_share(farm, Noise(traces.MIDDLE * farm.max_w, deviation, over_s), prices, band))
+            for found, price in ((ruled, Prices(0.0, 0.0)), (priced, prices)):
+                found.append(share_by_the_rule(
+                    farm, traces.of(trace, seed) * farm.max_w, price, window=settings.raise_window_readings, band=band,
+                    least=least, tolerance_w=settings.tolerance_w))  # fmt: skip
+        print(f"| {trace} | {_mean(at_most)} | {_mean(ruled)} | {_mean(priced)} |", flush=True)
+
+
 def main() -> int:
     cli = argparse.ArgumentParser(description="how well the farm is balanced")
     cli.add_argument("--miners", type=int, nargs="*", default=[300])
@@ -208,12 +235,16 @@ def main() -> int:
     cli.add_argument("--worlds", nargs="*", default=[""], choices=list(WORLDS))
     cli.add_argument("--processes", type=int, default=2)
     cli.add_argument("--spread", type=int, default=0, metavar="SEEDS")
-    for part in ("prove", "wrong", "static", "decide", "large", "week"):
+    cli.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER")
+    for part in ("prove", "wrong", "static", "decide", "large", "week", "causal"):
         cli.add_argument(f"--{part}", action="store_true")
     args = cli.parse_args()
     seed = args.seed
+    changed = tuple((name, float(number)) for name, number in (told.split("=") for told in args.set))
     if args.static:
         static()
+    elif args.causal:
+        causal(range(seed, seed + max(1, args.spread)))
     elif args.decide:
         decide([300, 1000, 3000, 5000, 20_000])
     elif args.wrong:
@@ -227,11 +258,11 @@ def main() -> int:
     elif args.prove:
         table([Job(prove.MINERS, seed, trace, prove.PROVING) for trace in traces.USUAL], args.processes)
     elif args.spread:
-        spread([[Job(size, other, trace, ("economic",), foresight=size <= prove.MINERS)
+        spread([[Job(size, other, trace, ("economic",), foresight=size <= prove.MINERS, changed=changed)
                  for other in range(seed, seed + args.spread)]
                 for size in args.miners for trace in args.traces], args.processes)  # fmt: skip
     else:
-        table([Job(size, seed, trace, tuple(args.policies), world) for size in args.miners
+        table([Job(size, seed, trace, tuple(args.policies), world, changed=changed) for size in args.miners
                for world in args.worlds for trace in args.traces], args.processes)  # fmt: skip
     return 0
 

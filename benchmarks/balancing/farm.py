@@ -19,6 +19,8 @@ from benchmarks.balancing.learner import FactorLearner
 from benchmarks.balancing.planners import plan_perfectly
 from benchmarks.balancing.reaction import Moment, Overload, attribute
 
+# Overload begins above the target plus what the issue leaves alone, whatever band a policy is tried with.
+LEFT_ALONE_W, LEFT_ALONE_SHARE = 500.0, 0.005
 WARM_S = 900  # at the trace's first value, before anything counts
 LONG_S = 6 * 3600  # traces beyond this are bounded in steps of a minute
 
@@ -36,6 +38,11 @@ class World:
     deaf: float = 0.0
     belief: float = 0.0
     learns: bool = False
+
+    @property
+    def loss_s(self) -> float:
+        """Seconds of its new hashrate that a miner loses with each change."""
+        return self.physics.restart_s + self.physics.ramp_s / 2.0
 
     def known(self) -> World:
         """Return this world without false beliefs, failing commands and deaf miners."""
@@ -77,10 +84,8 @@ class Bench:
 
     def foresight(self) -> float:
         """Return what perfect foresight could hash at most, in % of the bound without switching cost."""
-        physics = self.world.physics
         step_s = 15 if len(self.budget_w) <= LONG_S else 60
-        loss_s = physics.restart_s + physics.ramp_s / 2.0
-        return 100.0 * foresight_ths(self.fleet, self.allowed_w, loss_s, step_s) / self.free_ths
+        return 100.0 * foresight_ths(self.fleet, self.allowed_w, self.world.loss_s, step_s) / self.free_ths
 
     def cutter_kwh(self, settings: Settings, seed: int) -> float:
         """Return the overload of one that cuts exactly, the largest first, and so comes to stand elsewhere."""
@@ -149,9 +154,7 @@ class Bench:
 
     def _result(self, run: Run, moments: list[Moment], decision_ms: float) -> Result:
         drawn_w, ths = np.array(run.drawn_w), float(np.sum(run.hashed_ths))
-        # The band of the given settings, whatever band a policy is tried with.
-        band_w = np.maximum(Settings().tolerance_w, Settings().cut_above_percent / 100.0 * self.budget_w)
-        limit_w = self.allowed_w + band_w
+        limit_w = self.allowed_w + np.maximum(LEFT_ALONE_W, LEFT_ALONE_SHARE * self.budget_w)
         return Result(
             share=100.0 * ths / self.free_ths,
             share_off=100.0 * ths / self.off_ths,
