@@ -69,7 +69,7 @@ class Job:
     changed: tuple[tuple[str, float], ...] = ()
 
     def settings(self, policy: str) -> Settings:
-        return replace(SETTINGS[policy], **dict(self.changed))  # type: ignore[arg-type]
+        return replace(SETTINGS[policy], **dict(self.changed))
 
 
 @dataclass(frozen=True)
