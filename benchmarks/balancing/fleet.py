@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -51,7 +52,12 @@ class Fleet:
 
     @property
     def floor_w(self) -> float:
-        return sum(float(self.watts(i)[0]) for i in range(self.size))
+        return float(self.lowest_w.sum())
+
+    @cached_property
+    def lowest_w(self) -> np.ndarray:
+        """What each miner draws on its lowest preset."""
+        return np.array([float(self.watts(i)[0]) for i in range(self.size)])
 
 
 def fleet(size: int, seed: int) -> Fleet:

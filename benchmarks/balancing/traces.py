@@ -2,7 +2,8 @@
 
 Generation is never still: drops, falls, drifts and days carry a ripple of 0.35 % (two thirds of all values within
 that, nearly all within twice that) that changes within 20 s, as regulators and other loads make it. Flapping and noise
-are such disturbances themselves. These definitions give the issue's rows of known policies (`--prove`).
+are such disturbances themselves. These definitions give the issue's rows of known policies (`--prove`); that of the
+noise also its bound with switching cost, which an earlier and slower noise, kept as `slow noise`, does not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ HOURS = 3.5  # of drops and falls
 HIGH = 0.94  # of what the fleet can draw: where drops and drifts begin
 MIDDLE = 0.74  # where flapping and noise play
 RIPPLE, RIPPLE_S = 0.0035, 20.0
+NOISES = {"noise": (0.0135, 2.0), "slow noise": (0.0175, 25.0)}  # standard deviation, s until it forgets itself
 
 
 def drop(random: np.random.Generator, share: float, hours: float = HOURS) -> np.ndarray:
@@ -43,9 +45,10 @@ def flapping(_random: np.random.Generator, hours: float = 4.0, period_s: int = 1
     return MIDDLE * np.where(seconds // (period_s // 2) % 2 == 0, 1.03, 0.97)
 
 
-def noise(random: np.random.Generator, hours: float = 4.0) -> np.ndarray:
-    """3 % of noise (nine of ten values within 3 %) that changes within half a minute."""
-    return MIDDLE * (1.0 + 0.0175 * _correlated(random, int(hours * HOUR_S), 25.0))
+def noise(random: np.random.Generator, name: str = "noise", hours: float = 4.0) -> np.ndarray:
+    """3 % of noise: 97 of 100 values within 3 % that change within seconds, or nine of ten within half a minute."""
+    deviation, over_s = NOISES[name]
+    return MIDDLE * (1.0 + deviation * _correlated(random, int(hours * HOUR_S), over_s))
 
 
 def day(random: np.random.Generator, days: float = 1.0) -> np.ndarray:
@@ -117,6 +120,7 @@ TRACES = {
     "drift": drift,
     "flapping": flapping,
     "noise": noise,
+    "slow noise": lambda random: noise(random, "slow noise"),
     "fall to 20 %": fall,
     "day": day,
     "week": week,
