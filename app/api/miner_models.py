@@ -10,14 +10,15 @@ from flask import Response, jsonify
 from app.api import answers, body
 from app.api.blueprint import bp
 from app.core import switching
+from app.core.ladder import OWN_HASHRATE_THS, OWN_POWER_W
 from app.core.switching import Cost
 from app.core.types import UntunedUse
 from app.models import MinerModel
 from app.store import miner_models
 from app.store.miner_models import Learned
 
-MAX_POWER_W = 100_000
-MAX_HASHRATE_TH = 100_000.0
+CHANGEABLE = ("max_preset", "presets_power", "allow_modded_psu", "settle_s", "switch_loss_s", "untuned_use", "version")
+LARGEST_VERSION = 2**31 - 1
 PRESET_FIELDS = ("preset", "power_w", "hashrate_th")
 
 
@@ -31,7 +32,8 @@ def all_models() -> Response:
 @bp.get("/models/<alias>")
 def one_model(alias: str) -> Response:
     """Return one miner model."""
-    return jsonify(_model(miner_models.get(alias), miner_models.learned()))
+    model = miner_models.get(alias)
+    return jsonify(_model(model, miner_models.learned(model.id)))
 
 
 @bp.patch("/models/<alias>")
@@ -39,16 +41,20 @@ def change_model(alias: str) -> Response:
     """Set `max_preset` ("" or null clears it) and/or the expected numbers of some presets (`presets_power`).
 
     `settle_s` and `switch_loss_s`: own numbers of what a preset change costs; null goes back to the learned ones.
-    `untuned_use`: whether PowerHive may choose untuned presets by itself.
+    `allow_modded_psu`: whether all its miners have a modified power supply.
+    `untuned_use`: whether PowerHive may choose untuned presets by itself. `version`: the model's version that was
+    looked at; 409 where it has changed since.
     """
     miner_models.get(alias)
-    wanted = body.read(("max_preset", "presets_power", "settle_s", "switch_loss_s", "untuned_use"))
+    wanted = body.read(CHANGEABLE)
     changes: dict[str, Any] = {}
     if "max_preset" in wanted:
         name = wanted["max_preset"]
         if name is not None and not isinstance(name, str):
             body.refuse("max_preset", 'the name of a preset of the ladder, or "" or null for none', name)
         changes["max_preset"] = name
+    if "allow_modded_psu" in wanted:
+        changes["allow_modded_psu"] = body.boolean(wanted, "allow_modded_psu")
     for name, bounds in (("settle_s", switching.OWN_SETTLE_S), ("switch_loss_s", switching.OWN_LOSS_S)):
         if name in wanted:
             changes[name] = body.number(wanted, name, *bounds)
@@ -59,7 +65,8 @@ def change_model(alias: str) -> Response:
         changes["untuned_use"] = use
     if "presets_power" in wanted:
         changes["expected"] = _expected(wanted["presets_power"])
-    return jsonify(_model(miner_models.change(alias, changes), miner_models.learned()))
+    version = body.whole_number(wanted, "version", 1, LARGEST_VERSION)
+    return jsonify(_model(miner_models.change(alias, changes, version), miner_models.learned()))
 
 
 def _expected(rows: Any) -> dict[str, dict[str, Any]]:
@@ -79,10 +86,10 @@ def _expected(rows: Any) -> dict[str, dict[str, Any]]:
 
 def _numbers(row: dict[str, Any]) -> dict[str, Any]:
     """Return the numbers a row names; null or 0 clears one, an absent one is left as it is."""
-    power = body.number(row, "power_w", 0, MAX_POWER_W, words="a whole number", name="presets_power.power_w")
+    power = body.number(row, "power_w", *OWN_POWER_W, words="a whole number", name="presets_power.power_w")
     if power is not None and power != int(power):
-        body.refuse("presets_power.power_w", f"a whole number from 0 to {MAX_POWER_W}, or null", row["power_w"])
-    hashrate = body.number(row, "hashrate_th", 0, MAX_HASHRATE_TH, name="presets_power.hashrate_th")
+        body.refuse("presets_power.power_w", f"a whole number from 0 to {OWN_POWER_W[1]}, or null", row["power_w"])
+    hashrate = body.number(row, "hashrate_th", *OWN_HASHRATE_THS, name="presets_power.hashrate_th")
     numbers = {"expected_power_w": int(power) if power else None, "expected_hashrate_ths": hashrate or None}
     named = {"expected_power_w": "power_w", "expected_hashrate_ths": "hashrate_th"}
     return {column: value for column, value in numbers.items() if named[column] in row}

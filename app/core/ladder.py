@@ -8,6 +8,8 @@ from app.core.memo import Memo
 from app.core.types import Ladder, MinerView, Preset, UntunedUse
 
 DISABLED = "disabled"  # the firmware's name for manual clocks: unknown watts, never chosen (CONTRACT 4)
+OWN_POWER_W = (0, 100_000)  # what an operator may say of a preset; 0 is none of his own
+OWN_HASHRATE_THS = (0, 100_000)
 
 
 def build(presets: Iterable[Preset]) -> Ladder:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, column
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
 from app.core.types import Stamp
 from app.extensions import Base, UtcDateTime
 from app.models.fleet import Miner
+
+_CHANGED = column("changes_count", Integer) > 0
 
 
 class BalanceCycle(Base):
@@ -67,6 +69,11 @@ class BalanceCycle(Base):
     known_miners: Mapped[int | None] = mapped_column()  # ... and how many they are
     stays: Mapped[str] = mapped_column(Text, default="", server_default="")  # why the others stay where they are
 
+    __table_args__ = (
+        Index("ix_balance_cycles_status", "status", "id"),
+        Index("ix_balance_cycles_changed", "id", sqlite_where=_CHANGED, postgresql_where=_CHANGED),
+    )
+
 
 class PresetChangeRow(Base):
     """One change on one miner, from intent to confirmation: the balance event. Written before anything is sent."""
@@ -75,7 +82,7 @@ class PresetChangeRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     miner_id: Mapped[int] = mapped_column(ForeignKey("miners.id", ondelete="CASCADE"))
-    cycle_id: Mapped[int | None] = mapped_column(ForeignKey("balance_cycles.id", ondelete="SET NULL"))
+    cycle_id: Mapped[int | None] = mapped_column(ForeignKey("balance_cycles.id", ondelete="SET NULL"), index=True)
     command_id: Mapped[int | None] = mapped_column(ForeignKey("commands.id", ondelete="SET NULL"))
     kind: Mapped[str] = mapped_column(String(8))  # ChangeKind
     origin: Mapped[str] = mapped_column(String(16))  # Origin

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, scoped_session, selectinload
 
-from app.core import switching
+from app.core import ladder_curve, switching
 from app.core.ladder import DISABLED
+from app.core.ladder_curve import Point, Rung
 from app.core.switching import Costs
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
@@ -19,19 +20,16 @@ from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPres
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """What a max preset would mean: how many miners could draw how much at most (W each, kW together)."""
+    """What a max preset would mean: how many miners could draw how much at most (W each, kW together).
+
+    `power_w` None: there is no max preset, the miners are not touched.
+    """
 
     miners: int
     managed: int
     preset: str
     power_w: int | None
     total_kw: float
-
-    @property
-    def sentence(self) -> str:
-        if self.power_w is None:
-            return f"No max preset: the {_miners(self.miners)} of this model are not touched at all."
-        return f"{_miners(self.miners)} may go up to {self.power_w:,} W: at most {self.total_kw:,.1f} kW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +89,8 @@ def counts() -> dict[int, tuple[int, int]]:
     return {model_id: (total, int(some or 0)) for model_id, total, some in db.session.execute(query)}
 
 
-def learned() -> dict[tuple[int, str], Learned]:
-    """Return what was learned, by model id and preset; nothing where no miner has learned anything."""
+def learned(model_id: int | None = None) -> dict[tuple[int, str], Learned]:
+    """Return what was learned (of one model, None: of all), by model id and preset; nothing where nobody has."""
     status, rung = MinerStatusRow, MinerPreset
     query = (
         select(
@@ -105,7 +103,25 @@ def learned() -> dict[tuple[int, str], Learned]:
         .where(rung.firmware_power_w.is_not(None))
         .group_by(Miner.model_id, rung.name)
     )  # fmt: skip
+    if model_id is not None:
+        query = query.where(Miner.model_id == model_id)
     return {(row[0], row[1]): Learned(*row[2:]) for row in db.session.execute(query)}
+
+
+def curve(model: MinerModel) -> dict[str, Rung]:
+    """Return the shape of a model's ladder by preset: of the presets that may be gone to, by the numbers that count.
+
+    Those are the fit ones up to the max preset by firmware watts (SPEC 5.1), all fit ones where there is none.
+    """
+    fit = max_preset_choices(model)
+    top = next((preset.firmware_power_w for preset in fit if preset.name == model.max_preset), None)
+    points = [
+        Point(preset.name, preset.expected_power_w or preset.firmware_power_w or 0, ths)
+        for preset in fit
+        if (ths := preset.expected_hashrate_ths or preset.hashrate_ths)
+        and (top is None or (preset.firmware_power_w or 0) <= top)
+    ]
+    return {rung.point.name: rung for rung in ladder_curve.curve(points)}
 
 
 def costs(model: MinerModel) -> Costs:
@@ -146,8 +162,9 @@ def set_max_preset(alias: str, preset: str | None, version: int | None = None) -
 
 
 def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -> MinerModel:
-    """Write `max_preset`, `untuned_use`, `settle_s`, `switch_loss_s`, `expected` in one transaction, all or none.
+    """Write `max_preset`, `allow_modded_psu`, `untuned_use`, `settle_s`, `switch_loss_s`, `expected`: all or none.
 
+    `allow_modded_psu`: whether all its miners have a modified power supply (SPEC 5.4).
     `settle_s`, `switch_loss_s`: the operator's own numbers of what a change costs; None: what is learned counts.
     `expected`: preset -> the operator's own `expected_power_w` and/or `expected_hashrate_ths`; None clears one.
 
@@ -160,19 +177,20 @@ def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -
         model = _by_alias(session, alias)
         if version is not None and version != model.version:
             raise Conflict(f"{model.name} was changed by somebody else meanwhile: look at it again.")
-        if "max_preset" in changes:
-            chosen = _chosen(model, changes["max_preset"])
-            model.max_preset = chosen.name if chosen else None
-        for column in ("settle_s", "switch_loss_s", "untuned_use"):
+        for column in ("allow_modded_psu", "settle_s", "switch_loss_s", "untuned_use"):
             if column in changes:
                 setattr(model, column, changes[column])
+        if "max_preset" in changes or "allow_modded_psu" in changes:
+            chosen = _chosen(model, changes.get("max_preset", model.max_preset))
+            model.max_preset = chosen.name if chosen else None
         by_name = {preset.name: preset for preset in model.presets}
         for name, numbers in changes.get("expected", {}).items():
             if name not in by_name:
-                raise SettingError("presets_power", f"presets_power: {_not_in_ladder(model, name)}")
+                raise SettingError("presets_power", f"presets_power: {not_in_ladder(model, name)}")
             for column, number in numbers.items():
                 setattr(by_name[name], column, number)
-        model.version += 1
+        if changes:
+            model.version += 1
     return get(alias)
 
 
@@ -203,17 +221,14 @@ def _chosen(model: MinerModel, name: str | None) -> ModelPreset | None:
         return None
     preset = next((p for p in model.presets if p.name == name), None)
     if preset is None:
-        raise SettingError("max_preset", f"max_preset: {_not_in_ladder(model, name)}")
+        raise SettingError("max_preset", f"max_preset: {not_in_ladder(model, name)}")
     why = unfit(preset, model.allow_modded_psu)
     if why:
         raise SettingError("max_preset", f"max_preset cannot be {name[:60]!r}: {why}.")
     return preset
 
 
-def _not_in_ladder(model: MinerModel, name: str) -> str:
+def not_in_ladder(model: MinerModel, name: str) -> str:
+    """Return the sentence that says so, with the presets there are."""
     ladder = ", ".join(preset.name for preset in rungs(model)) or "no presets are known yet"
     return f"{name[:60]!r} is not a preset of {model.name}; its ladder: {ladder}."
-
-
-def _miners(count: int) -> str:
-    return "1 miner" if count == 1 else f"{count:,} miners"

@@ -9,13 +9,13 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import Field, FloatField, HiddenField, SelectField, StringField, ValidationError
+from wtforms import Field, FloatField, SelectField, StringField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired, Length, NumberRange
 from wtforms.widgets import TextInput
 
 from app.core.settings import SPECS
-from app.core.types import Mode, UntunedUse
+from app.core.types import Mode
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}([.,][0-9]{1,12})?")
 
@@ -85,28 +85,6 @@ class ModeForm(FlaskForm):  # type: ignore[misc]
         ),
     )
     reason = _reason()
-
-
-class MaxPresetForm(FlaskForm):  # type: ignore[misc]
-    """The highest preset of one miner model; its choices are the model's ladder."""
-
-    max_preset = SelectField(_l("Max preset"), validate_choice=False)
-    version = HiddenField()
-
-
-class UntunedUseForm(FlaskForm):  # type: ignore[misc]
-    """Whether PowerHive may choose a model's untuned presets by itself."""
-
-    untuned_use = SelectField(
-        _l("Untuned presets"),
-        choices=options(
-            [
-                (UntunedUse.NEVER, _l("never: only tuned ones are chosen")),
-                (UntunedUse.WHEN_NEEDED, _l("when needed: where a miner has fewer than two tuned ones")),
-                (UntunedUse.ALWAYS, _l("always: like tuned ones")),
-            ]
-        ),
-    )
 
 
 class ManagedForm(FlaskForm):  # type: ignore[misc]

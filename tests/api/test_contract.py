@@ -409,6 +409,28 @@ def test_the_operators_own_times_win_until_they_are_cleared(client: FlaskClient,
     assert get(client, "/api/models/s19jpro")["settle_s"] == 45.5
 
 
+def test_modified_supplies_are_marked_per_model(client: FlaskClient, farm: None) -> None:
+    assert client.patch("/api/models/s21xp", json={"max_preset": "4200"}).status_code == 422
+    both = client.patch("/api/models/s21xp", json={"allow_modded_psu": True, "max_preset": "4200"}).get_json()
+    assert (both["allow_modded_psu"], both["max_preset"]) == (True, "4200")
+    refused = client.patch("/api/models/s21xp", json={"allow_modded_psu": False})
+    assert refused.status_code == 422
+    assert "needs a modified power supply" in refused.get_json()["error"]
+    assert client.patch("/api/models/s21xp", json={"allow_modded_psu": "yes"}).status_code == 422
+    assert get(client, "/api/models/s21xp")["allow_modded_psu"] is True
+
+
+def test_a_model_changed_meanwhile_is_a_conflict_where_a_version_is_named(client: FlaskClient, farm: None) -> None:
+    seen = get(client, "/api/models/s19jpro")["version"]
+    changed = client.patch("/api/models/s19jpro", json={"settle_s": 60, "version": seen}).get_json()
+    assert changed["version"] == seen + 1
+    late = client.patch("/api/models/s19jpro", json={"settle_s": 90, "version": seen})
+    assert late.status_code == 409
+    assert get(client, "/api/models/s19jpro")["settle_s"] == 60
+    assert client.patch("/api/models/s19jpro", json={"settle_s": 90, "version": "1"}).status_code == 422
+    assert client.patch("/api/models/s19jpro", json={"version": seen + 1}).get_json()["version"] == seen + 1
+
+
 def test_the_use_of_untuned_presets_is_set_per_model(client: FlaskClient, farm: None) -> None:
     assert client.patch("/api/models/s19jpro", json={"untuned_use": "always"}).get_json()["untuned_use"] == "always"
     assert get(client, "/api/models/s19jpro")["untuned_use"] == "always"

@@ -23,7 +23,7 @@ def test_no_answer_holds_a_secret(app: Flask, client: FlaskClient, config: Confi
     answers = [client.patch(f"/api/miners/{MAC}", json={"unlock_pass": CANARY_PASSWORD})]
     answers += [client.patch(f"/api/miners/{MAC}", json={"unlock_pass": CANARY_PASSWORD * 20})]
     answers += [client.patch(f"/api/miners/{MAC}", json={"unlock_pass": [CANARY_PASSWORD]})]
-    values = {"mac": MAC, "alias": "s19jpro", "command_id": 1, "cycle_id": 1, "name": "C1"}
+    values = {"mac": MAC, "alias": "s19jpro", "command_id": 1, "cycle_id": 1, "event_id": 1, "name": "C1"}
     for rule in app.url_map.iter_rules():
         if "GET" in (rule.methods or set()) and rule.endpoint != "static":
             built = rule.build({name: values[name] for name in rule.arguments})

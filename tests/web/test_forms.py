@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +10,7 @@ from flask.testing import FlaskClient
 
 from app.extensions import db
 from app.models import Miner, MinerModel, SettingChange
-from app.store import miner_models, settings
+from app.store import settings
 from app.web import forms
 from tests import factories
 
@@ -93,8 +92,7 @@ def test_the_margins_change_has_a_history(app: Flask, client: FlaskClient, token
     [
         "/settings/safety-margin",
         "/settings/mode",
-        "/models/s19jpro/max-preset",
-        "/models/s19jpro/untuned-use",
+        "/models/s19jpro",
         "/miners/02:00:00:00:00:01/managed",
         "/miners/managed",
     ],
@@ -121,89 +119,6 @@ def test_a_bad_mode_is_refused(app: Flask, client: FlaskClient, token: Token, da
     assert client.post("/settings/mode", data={**data, "csrf_token": token()}).status_code == 422
     with app.app_context():
         assert settings.load().mode == "observe"
-
-
-def test_a_max_preset_is_chosen_and_cleared(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
-    for wanted, stored in (("3420", "3420"), ("", None)):
-        data = {"max_preset": wanted, "csrf_token": token()}
-        assert client.post("/models/s19jpro/max-preset", data=data).status_code == 303
-        with app.app_context():
-            assert miner_models.get("s19jpro").max_preset == stored
-
-
-def test_the_use_of_untuned_presets_is_chosen_on_the_models_page(
-    app: Flask, client: FlaskClient, farm: None, token: Token
-) -> None:
-    path = "/models/s19jpro/untuned-use"
-    assert client.post(path, data={"untuned_use": "never", "csrf_token": token()}).status_code == 303
-    refused = client.post(path, data={"untuned_use": "perhaps", "csrf_token": token()})
-    assert refused.status_code == 422
-    assert "Untuned presets must be one of never, when_needed, always" in refused.text
-    with app.app_context():
-        assert miner_models.get("s19jpro").untuned_use == "never"
-
-
-@pytest.mark.parametrize("wanted", ["9999", "disabled", "4200", "<b>"])
-def test_a_preset_that_may_not_be_chosen_is_refused(client: FlaskClient, farm: None, token: Token, wanted: str) -> None:
-    answer = client.post("/models/s21xp/max-preset", data={"max_preset": wanted, "csrf_token": token()})
-    assert answer.status_code == 422
-    assert "field-error" in answer.text
-
-
-def test_a_model_changed_by_somebody_else_meanwhile_is_a_conflict(
-    client: FlaskClient, farm: None, token: Token
-) -> None:
-    data = {"max_preset": "1500", "version": "1", "csrf_token": token()}
-    assert client.post("/models/s19jpro/max-preset", data=data).status_code == 303
-    assert client.post("/models/s19jpro/max-preset", data={**data, "csrf_token": token()}).status_code == 409
-
-
-def test_a_modded_preset_may_be_chosen_where_the_model_is_marked(app: Flask, farm: None) -> None:
-    with app.app_context():
-        db.session.query(MinerModel).filter_by(alias="s21xp").one().allow_modded_psu = True
-        db.session.commit()
-        assert miner_models.set_max_preset("s21xp", "4200").max_preset == "4200"
-
-
-def test_the_consequence_is_shown_before_saving(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        model = factories.model()
-        for number in range(47):
-            factories.miner(number, model)
-    shown = client.get("/models/s19jpro/consequence?max_preset=3420").text
-    assert shown == "47 miners may go up to 3,420 W: at most 160.7 kW"
-    assert "not touched" in client.get("/models/s19jpro/consequence?max_preset=").text
-    assert "not a preset" in client.get("/models/s19jpro/consequence?max_preset=<b>").text
-
-
-def test_the_models_page_shows_what_was_learned_beside_what_is_configured(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        model = factories.model(switches=[{"with_restart": True, "settle_s": 104.0, "loss_s": 68.0}] * 3)
-        model.presets[1].expected_power_w, model.presets[1].expected_hashrate_ths = 2350, 86.0
-        factories.miner(1, model, status={"power_factor": 0.96, "hashrate_factor": 0.94})
-        factories.miner(2, model)
-    shown = re.sub(r"(<[^>]+>|\s)+", " ", client.get("/models").text)
-    assert "2300 2,350 firmware 2,300 learned 2,208 86.0 firmware 85.0 learned 79.9" in shown
-    assert "A preset change costs 68 s of hashrate learned" in shown
-    assert "With restart, measured 68 s of hashrate settled after 104 s; median of 3" in shown
-    assert "Without restart, measured \N{EN DASH} 0 of 3 changes seen" in shown
-
-
-@pytest.mark.parametrize(
-    ("columns", "words"),
-    [
-        ({}, "70 s of hashrate assumed until 3 changes have been measured"),
-        ({"switch_loss_s": 0.0}, "0 s of hashrate set by the operator"),
-        ({"settle_s": 45.0}, "assumed until 3 changes have been measured; settle time set to 45 s"),
-    ],
-)
-def test_the_models_page_says_where_the_cost_of_a_change_is_from(
-    app: Flask, client: FlaskClient, columns: dict[str, float], words: str
-) -> None:
-    with app.app_context():
-        factories.model(**columns)
-    shown = re.sub(r"(<[^>]+>|\s)+", " ", client.get("/models").text)
-    assert words in shown
 
 
 def test_one_miner_is_managed_and_back_to_the_same_view(
@@ -273,19 +188,6 @@ def test_miners_come_a_hundred_to_a_page(app: Flask, client: FlaskClient) -> Non
     second = client.get("/miners?page=2").text
     assert second.count('role="switch"') == 3
     assert 'rel="prev"' in second
-
-
-def test_older_events_are_a_link_away(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        miner = factories.miner()
-        for number in range(101):
-            factories.change(miner, 200.0 - number)
-    page = client.get("/events").text
-    assert page.count('id="event-') == 100
-    assert "before=2" in page
-    assert client.get("/events?before=2").text.count('id="event-') == 1
-    assert client.get("/events?before=-1&outcome=zz").status_code == 200
-    assert client.get("/events?miner=00:00").status_code == 404
 
 
 @pytest.mark.parametrize(

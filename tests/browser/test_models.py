@@ -1,0 +1,90 @@
+"""The models pages in a browser: choosing a max preset with and without JavaScript, the ladder's chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+
+from app.store import miner_models
+from tests.browser.conftest import Server
+from tests.browser.test_every_page import RULES, SERIOUS
+
+pytestmark = pytest.mark.browser
+
+
+def max_preset(app: Flask) -> str | None:
+    with app.app_context():
+        return miner_models.get("s19jpro").max_preset
+
+
+def test_the_consequence_is_shown_as_soon_as_a_preset_is_chosen(page: Any, server: Server) -> None:
+    page.goto(server.url + "/models/s19jpro")
+    page.get_by_label("3420", exact=True).check()
+    page.get_by_text("9 miners may go up to 3,420 W: at most 30.8 kW").wait_for()
+
+
+def test_a_higher_max_preset_is_confirmed_and_a_lower_one_saved_at_once(app: Flask, page: Any, server: Server) -> None:
+    page.goto(server.url + "/models")
+    page.get_by_role("link", name="Antminer S19JPRO").click()
+    page.get_by_label("3420", exact=True).check()
+    page.get_by_label("Own power of 2300, W").fill("2350")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("5.6 kW more than now").wait_for()
+    assert max_preset(app) == "2800"
+    page.get_by_role("button", name="Yes, save it").click()
+    page.get_by_text("Antminer S19JPRO saved.").wait_for()
+    assert max_preset(app) == "3420"
+    assert page.get_by_label("Own power of 2300, W").input_value() == "2350"
+    page.get_by_label("1500", exact=True).check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("9 miners may go up to 1,500 W").first.wait_for()
+    assert max_preset(app) == "1500"
+
+
+def test_what_is_asked_and_what_is_wrong_can_be_read_by_everybody(page: Any, server: Server) -> None:
+    page.goto(server.url + "/models/s19jpro")
+    page.get_by_label("3420", exact=True).check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Not saved yet").wait_for()
+    assert serious(page) == set()
+    page.get_by_label("Own power of 2300, W").fill("lots")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Nothing was saved").wait_for()
+    assert page.get_by_label("Own power of 2300, W").get_attribute("aria-invalid") == "true"
+    assert serious(page) == set()
+
+
+def serious(page: Any) -> set[str]:
+    found = Axe().run(page, options=RULES).response["violations"]
+    return {violation["id"] for violation in found if violation["impact"] in SERIOUS}
+
+
+def test_it_works_without_javascript(app: Flask, browser: Any, server: Server) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(server.url + "/models/s19jpro")
+    page.get_by_label("3420", exact=True).check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Yes, save it").click()
+    assert max_preset(app) == "3420"
+    page.get_by_label("Own hashrate of 2300, TH/s").fill("many")
+    page.get_by_role("button", name="Save", exact=True).click()
+    assert "Write a number, like 12.5." in page.content()
+    assert page.get_by_label("Own hashrate of 2300, TH/s").input_value() == "many"
+    page.goto(server.url + "/events?outcome=failed")
+    page.get_by_text("By time, reason, kind").click()
+    page.get_by_label("Reason contains").fill("best use")
+    page.get_by_role("button", name="Show").click()
+    assert "reason=best" in page.url
+    assert page.locator("tbody tr").count() == 3
+    context.close()
+
+
+def test_the_ladder_is_drawn_and_its_numbers_are_a_table(page: Any, server: Server) -> None:
+    page.goto(server.url + "/models/s19jpro")
+    page.locator("#ladder-chart canvas").first.wait_for()
+    page.get_by_text("The numbers as a table").click()
+    page.locator("#ladder-chart table th", has_text="2,300").first.wait_for()
