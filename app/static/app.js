@@ -26,6 +26,16 @@
       var text = words(parseFloat(given) + (now - known.at) / 1000);
       if (element.textContent !== text) { element.textContent = text; }
     });
+    document.querySelectorAll("[data-left-s]").forEach(function (element) { // time left: counts down
+      var given = element.getAttribute("data-left-s");
+      var known = seen.get(element);
+      if (!known || known.text !== given) {
+        known = { text: given, at: now };
+        seen.set(element, known);
+      }
+      var text = words(Math.max(0, parseFloat(given) - (now - known.at) / 1000));
+      if (element.textContent !== text) { element.textContent = text; }
+    });
     if (lostAt !== null) {
       document.getElementById("contact-age").textContent = words((now - lostAt) / 1000);
     }

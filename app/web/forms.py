@@ -9,7 +9,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import Field, FloatField, SelectField, StringField, ValidationError
+from wtforms import BooleanField, Field, FloatField, RadioField, SelectField, StringField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired, Length, NumberRange
 from wtforms.widgets import TextInput
@@ -72,18 +72,10 @@ class MarginForm(FlaskForm):  # type: ignore[misc]
 
 
 class ModeForm(FlaskForm):  # type: ignore[misc]
-    """Observe, armed or off, and why."""
+    """Observe, armed or off, and why. The page says what each means."""
 
-    mode = SelectField(
-        _l("Mode"),
-        choices=options(
-            [
-                (Mode.OBSERVE.value, _l("Observe – send nothing")),
-                (Mode.ARMED.value, _l("Armed – control miners")),
-                (Mode.OFF.value, _l("Off")),
-            ]
-        ),
-    )
+    mode = RadioField(_l("Mode"), choices=options([(mode, mode) for mode in (Mode.OBSERVE, Mode.ARMED, Mode.OFF)]))
+    sure = BooleanField(_l("Arm"))  # must be ticked to arm a farm that is not armed
     reason = _reason()
 
 
