@@ -26,6 +26,7 @@ class Step(StrEnum):
     STALE = "stale"
     CHANGES = "changes"
     STILL_OVER = "still over"
+    LEFT_ALONE = "left alone"
     RAISES_BLOCKED = "raises blocked"
     RAISING = "raising"
     STARTING = "starting"
@@ -49,6 +50,7 @@ class Decided:
     policy: str
     sent: bool
     changes: int
+    target_w: float
     delta_w: float  # target - current
     surplus_lasted_s: float | None = None
     room_lasted_s: float | None = None
@@ -106,7 +108,7 @@ def _of_farm(decided: Decided, settings: Settings, stopped_by_us: int, next_cycl
     if decided.changes:
         return Outlook(Step.CHANGES, next_cycle_s, decided.changes)
     if decided.delta_w < -settings.tolerance_w:
-        return Outlook(Step.STILL_OVER, next_cycle_s)
+        return Outlook(Step.STILL_OVER if _is_cut(decided, settings) else Step.LEFT_ALONE, next_cycle_s)
     if _BLOCKED in decided.reason:
         return Outlook(Step.RAISES_BLOCKED)
     raising_s = _raising_in_s(decided, settings)
@@ -117,6 +119,13 @@ def _of_farm(decided: Decided, settings: Settings, stopped_by_us: int, next_cycl
     if decided.delta_w > settings.tolerance_w:
         return Outlook(Step.ROOM_LEFT, next_cycle_s)
     return Outlook(Step.STEADY, next_cycle_s)
+
+
+def _is_cut(decided: Decided, settings: Settings) -> bool:
+    """Return whether the policy cuts what is so far above the target at all."""
+    if decided.policy != economic.NAME:
+        return True
+    return -decided.delta_w > economic.cut_above_w(decided.target_w, settings)
 
 
 def _raising_in_s(decided: Decided, settings: Settings) -> float | None:

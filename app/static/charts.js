@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   var lang = document.documentElement.lang || "en";
+  if (lang === "en") { lang = "en-GB"; } // day before month, as the server writes it
   var STROKE_W = 1.75;
   var NARROW_PX = 520;
   var NEAR_PX = 6; // as near to the crosshair a mark is named
@@ -71,11 +72,20 @@
     return null;
   }
 
+  function lonely(values) { // between two gaps there is no line to draw
+    var found = [];
+    values.forEach(function (value, at) {
+      if (value !== null && (values[at - 1] === null || at === 0) && (values[at + 1] === null || at === values.length - 1)) { found.push(at); }
+    });
+    return found;
+  }
+
   function lineOf(series) {
     var paint = colour("chart-" + series.colour);
     var format = digitsOf(series.digits);
     var found = {
-      label: series.label, scale: series.axis, stroke: paint, width: STROKE_W, points: { show: false }, spanGaps: false,
+      label: series.label, scale: series.axis, stroke: paint, width: STROKE_W, spanGaps: false,
+      points: { show: false, size: 4, fill: paint, filter: function (plot, at) { return lonely(plot.data[at]); } },
       // without a crosshair the legend tells the newest values
       value: function (plot, value, at, index) {
         var shown = index === null || index === undefined ? newest(plot.data[at]) : value;
@@ -173,6 +183,7 @@
     if (this.plot && shape === this.shape) { this.renew(values); return; }
     this.drop();
     this.place.replaceChildren();
+    this.figure.classList.add("drawn");
     this.shape = shape;
     this.plot = new uPlot(this.options(data), values, this.place);
     this.noteZoom();
@@ -193,18 +204,19 @@
 
   Drawn.prototype.narrow = function () { return this.place.clientWidth < NARROW_PX; };
 
-  Drawn.prototype.height = function () { // data-height, and more where there is room for it
+  Drawn.prototype.height = function () { // data-height, and more where there is room for it (--chart-share of the width)
     var given = parseInt(this.figure.dataset.height, 10);
-    return Math.round(Math.max(given, Math.min(this.place.clientWidth * 0.32, given * 1.5)));
+    var share = parseFloat(getComputedStyle(this.place).getPropertyValue("--chart-share")) || 0.32;
+    return Math.round(Math.max(given, Math.min(this.place.clientWidth * share, given * 1.6)));
   };
 
   Drawn.prototype.options = function (data) {
     var self = this;
     var first = { label: data.x_label, value: function (plot, value) { return moment(value === null || value === undefined ? newest(plot.data[0]) : value, data); } };
     return {
-      width: this.place.clientWidth, height: this.height(), padding: [12, 8, 0, 0],
+      width: this.place.clientWidth, height: this.height(), padding: [12, 18, 0, 0],
       scales: { x: { time: data.time } }, axes: axes(data, this.narrow()), series: [first].concat(data.series.map(lineOf)),
-      cursor: { drag: { x: true, y: false, dist: 5 }, points: { size: 7 }, focus: { prox: 24 } }, focus: { alpha: 0.45 }, legend: { live: true },
+      cursor: { drag: { x: true, y: false, dist: 5 }, points: { size: 7 } }, legend: { live: true, markers: { width: 0, fill: function (plot, at) { return plot.series[at].stroke(plot, at); } } },
       hooks: {
         draw: [function (plot) { drawMarks(plot, self.data.marks); }],
         setCursor: [function (plot) { self.noteMark(named(plot, self.data.marks)); }],
@@ -229,6 +241,7 @@
 
   Drawn.prototype.drop = function () {
     if (this.plot) { this.plot.destroy(); this.plot = null; this.shape = ""; }
+    this.figure.classList.remove("drawn");
     if (this.whole) { this.whole.hidden = true; }
   };
 

@@ -95,7 +95,8 @@ def load(now: datetime, *, failed: int = 0, unapplied: int = 0, other_firmware: 
     """Count the fleet; two queries, whatever its size. What is not of the fleet's own tables is passed on."""
     groups = db.session.execute(_GROUPS, {"now": now}).all()
     models: dict[int, list[Row[Any]]] = {}
-    for row in db.session.execute(_LADDERS):
+    rungs: Iterable[Row[Any]] = db.session.execute(_LADDERS)
+    for row in rungs:
         models.setdefault(row.id, []).append(row)
     sha256 = [g for g in groups if g.model_id not in models or models[g.model_id][0].algorithm == "sha256d"]
     weighed_ths = float(sum(g.weighed_ths for g in sha256))

@@ -85,7 +85,7 @@ _ORDER = (
 
 def newest_events(limit: int) -> list[EventHeadline]:
     """Return the latest changes, newest first."""
-    return [EventHeadline(*row) for row in db.session.execute(_EVENTS.limit(limit))]
+    return [EventHeadline(*tuple(row)) for row in db.session.execute(_EVENTS.limit(limit))]
 
 
 def silent_miners(limit: int) -> list[SilentMiner]:

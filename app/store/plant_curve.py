@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Integer, Select, bindparam, cast, func, literal, select
+from sqlalchemy import CTE, ColumnElement, Float, Integer, Select, bindparam, cast, func, literal, select
 
 from app.extensions import db
 from app.models import BalanceCycle, Miner, PlantReadingRow, PlantRefusal, PresetChangeRow
@@ -82,7 +82,7 @@ def _slots() -> CTE:
 
 def _begins(number: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     """When slot `number` begins, as the database keeps times: readings are found by index, whatever their number."""
-    epoch_s = bindparam("first_s") + number * bindparam("slot_s")
+    epoch_s = bindparam("first_s", type_=Float) + number * bindparam("slot_s", type_=Float)
     if dialect == "sqlite":
         return func.strftime("%Y-%m-%d %H:%M:%f", epoch_s, "unixepoch")
     return func.to_timestamp(epoch_s)
@@ -101,7 +101,7 @@ def _first_of(slots: CTE, id_: Any, at: Any, dialect: str) -> Any:
 
 
 @cache
-def _means(what: str, dialect: str) -> Select[Any]:
+def _means(what: str, dialect: str) -> Select[*tuple[Any, ...]]:
     slots = _slots()
     table: Any = PlantReadingRow if what == "readings" else BalanceCycle
     columns = (
@@ -115,17 +115,19 @@ def _means(what: str, dialect: str) -> Select[Any]:
 
 
 @cache
-def _first_changes(dialect: str) -> Select[Any]:
+def _first_changes(dialect: str) -> Select[*tuple[Any, ...]]:
     slots, change = _slots(), PresetChangeRow
     found = slots.join(change, change.id == _first_of(slots, change.id, change.recorded_at, dialect))
     found = found.join(Miner, Miner.id == change.miner_id)
-    return select(
+    named = select(
         change.recorded_at, change.kind, change.old_preset, change.new_preset, Miner.label, Miner.ip
-    ).select_from(found).order_by(change.recorded_at)  # fmt: skip
+    )
+    return named.select_from(found).order_by(change.recorded_at)
 
 
 @cache
-def _first_refusals(dialect: str) -> Select[Any]:
+def _first_refusals(dialect: str) -> Select[*tuple[Any, ...]]:
     slots, refusal = _slots(), PlantRefusal
     found = slots.join(refusal, refusal.id == _first_of(slots, refusal.id, refusal.refused_at, dialect))
-    return select(refusal.refused_at, refusal.reason).select_from(found).order_by(refusal.refused_at)
+    told = select(refusal.refused_at, refusal.reason)
+    return told.select_from(found).order_by(refusal.refused_at)

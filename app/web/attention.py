@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import current_app, url_for
 from flask_babel import gettext as _
@@ -15,7 +16,7 @@ from app.store.headlines import SilentMiner
 from app.store.status_board import JobState, StatusBoard
 from app.web import formats
 
-SHOWN_MINERS = 5
+SHOWN_MINERS = 3
 LONGEST_ERROR = 200
 
 
@@ -39,7 +40,7 @@ def cure(*places: tuple[str, Mapping[str, str]]) -> str:
     """Return the address of the first of these pages that there is; the dashboard where there is none."""
     for endpoint, values in places:
         if endpoint in current_app.view_functions:
-            return url_for(endpoint, **values)
+            return url_for(endpoint, **dict[str, Any](values))
     return url_for("dashboard.index")
 
 
@@ -74,6 +75,11 @@ def _jobs(board: StatusBoard) -> Iterator[Problem]:
     if not board.jobs:
         text = _("No job has run yet: PowerHive only shows, nothing is polled or balanced")
         yield Problem("bad", text, _setup("jobs"))
+    if board.jobs and all(job.late for job in board.jobs):
+        text = _("No job is running: nothing is polled or balanced until PowerHive's scheduler is started again")
+        ages_s = [job.age_s for job in board.jobs if job.age_s is not None]
+        yield Problem("bad", text, _setup("jobs"), min(ages_s, default=None))
+        return
     for job in board.jobs:
         if job.failures_in_a_row:
             yield Problem("bad", _failing(job), _cure_of_job(job.name))
@@ -107,6 +113,12 @@ def _farm(board: StatusBoard) -> Iterator[Problem]:
     if settings.mode is Mode.OFF and counts.managed:
         text = _("The mode is off: nothing is cut even if the water falls")
         yield Problem("warn", text, url_for("dashboard.index", _anchor="mode-form"))
+    if not counts.total:
+        there = cure(("setup.index", {"_anchor": "miners"}), ("miners.index", {}))
+        yield Problem("warn", _("No miner has been found yet"), there)
+    elif not counts.managed:
+        text = _("No miner is managed: PowerHive moves none until you say which")
+        yield Problem("warn", text, cure(("setup.index", {"_anchor": "managed"}), ("miners.index", {})))
     yield from _changes(counts)
     yield from _stopped(counts)
     if counts.other_firmware:

@@ -45,10 +45,8 @@ def live() -> Response:
     changed = {name: picture for name, picture in parts.items() if versions[name] != shown.get(name)}
     if not changed:
         return make_response("", 204)
-    return make_response(
-        render_template("dashboard/_live.html", parts=changed, version=".".join(versions.values()), oob=True, why=dashboard_parts.reason_of
-        )
-    )
+    why, version = dashboard_parts.reason_of, ".".join(versions.values())
+    return make_response(render_template("dashboard/_live.html", parts=changed, version=version, oob=True, why=why))
 
 
 @bp.get("/dashboard/chart")

@@ -15,17 +15,19 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from markupsafe import Markup
 
-from app.core.types import SourceKind, Stamp
+from app.core.outlook import Step
+from app.core.types import BalanceStatus, SourceKind, Stamp
 from app.models import PlantSource
 from app.store.headlines import EventHeadline, OrderHeadline, SilentMiner
 from app.store.status_board import StatusBoard
 from app.web import attention, formats, headline
 from app.web.attention import Problem
 
-SHOWN_PROBLEMS = 8
-SHOWN_EVENTS = 8
+SHOWN_PROBLEMS = 12
+SHOWN_EVENTS = 6
 ORDER_SHOWN_S = 6 * 3600.0  # a finished order that no longer rules the farm is of interest that long
-_WORST_NOTE = 160
+LARGE_THS = 10_000.0  # from here on a hashrate is shown in PH/s
+_LONGEST_REASON = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,12 @@ def now(board: StatusBoard, at: Stamp, interval_s: float) -> Now:
     step = headline.in_words(seen, board.settings)
     cycle = board.cycle
     return Now(
-        kind=formats.STATUS_CLASS[board.status],
+        kind=_kind(board, seen.step),
         word=formats.status(board.status),
         is_so=headline.how_it_is(board),
         step=step,
         next=headline.with_time_left(step, seen.in_s),
-        reason=formats.said(board.reason),
+        reason=formats.said(board.reason) if cycle else "",
         cycle_id=None if cycle is None else cycle.id,
         cycle_age_s=board.cycle_age_s,
         bar=_bar(board),
@@ -170,31 +172,33 @@ def reason_of(event: EventHeadline) -> str:
     text = formats.said(event.reason)
     if event.error_message:
         text = f"{text} \N{EN DASH} {event.error_message}"
-    return text if len(text) <= _WORST_NOTE else text[: _WORST_NOTE - 1].rstrip() + "…"
+    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1].rstrip() + "…"
 
 
 # --- inside ----------------------------------------------------------------------------------------------------------
 
 
+def _kind(board: StatusBoard, step: Step) -> str:
+    """How the line is coloured: a farm that nobody balances is not green, whatever its numbers say."""
+    if step in (Step.LOST, Step.BALANCER_SILENT):
+        return "bad"
+    if board.status is BalanceStatus.OK and step in (Step.UNTIL_RESUME, Step.OFF):
+        return "stale"
+    return formats.STATUS_CLASS[board.status]
+
+
 def _tiles(board: StatusBoard) -> tuple[Tile, ...]:
-    return (*_plant_tiles(board), *_farm_tiles(board), *_miner_tiles(board))
+    return (*_plant_tiles(board), *_farm_tiles(board), *_miner_tiles(board), _reading_tile(board))
 
 
 def _plant_tiles(board: StatusBoard) -> tuple[Tile, ...]:
-    seen, cycle, settings = board.cycle or board.reading, board.cycle, board.settings
-    stale = board.reading_age_s is not None and board.reading_age_s > settings.stale_after_s
-    margin = _("%(margin)s %% margin", margin=_short(settings.safety_margin_percent))
-    refused = ""
-    if board.refusals_24h:
-        refused = ngettext("%(shown)s refused in 24 h", "%(shown)s refused in 24 h", board.refusals_24h,
-                           shown=formats.number(board.refusals_24h))  # fmt: skip
+    seen, cycle = board.cycle or board.reading, board.cycle
+    margin = _("%(margin)s %% margin", margin=_short(board.settings.safety_margin_percent))
     return (
         Tile(_("Generation"), formats.number(seen.generation_kw if seen else None, 1), "kW"),
         Tile(_("Containers"), formats.number(seen.container_kw if seen else None, 1), "kW"),
         Tile(_("Available"), formats.number(seen.available_kw if seen else None, 1), "kW"),
         Tile(_("Target"), formats.kw_of_w(cycle.target_w if cycle else None), "kW", margin),
-        Tile(_("Reading age"), formats.NO_VALUE, note=refused, kind="warn" if stale else "",
-             age_s=board.reading_age_s, is_age=True),
     )  # fmt: skip
 
 
@@ -211,21 +215,30 @@ def _farm_tiles(board: StatusBoard) -> tuple[Tile, ...]:
 
 def _miner_tiles(board: StatusBoard) -> tuple[Tile, ...]:
     counts = board.counts
-    online = Tile(
-        _("Online"), formats.number(counts.online), _("of %(total)s", total=formats.number(counts.total)),
-        _("%(offline)s offline", offline=formats.number(counts.offline)) if counts.offline else "",
-        "warn" if counts.offline else "", there=url_for("miners.index"),
-    )  # fmt: skip
+    of_all = _("of %(total)s", total=formats.number(counts.total))
+    offline = _("%(offline)s offline", offline=formats.number(counts.offline)) if counts.offline else of_all
+    large = counts.hashrate_ths >= LARGE_THS
+    hashrate = formats.number(counts.hashrate_ths / 1000.0, 1) if large else formats.number(counts.hashrate_ths or None)
     failing = counts.failing + counts.not_applied
     return (
-        Tile(_("Hashrate"), formats.number(counts.hashrate_ths or None), "TH/s"),
+        Tile(_("Hashrate"), hashrate, "PH/s" if large else "TH/s"),
         Tile(_("Efficiency"), formats.number(counts.efficiency_w_per_ths or None, 1), "W/TH"),
-        Tile(_("Managed"), formats.number(counts.managed), _("of %(total)s", total=formats.number(counts.total)),
-             there=url_for("miners.index", managed="1")),
-        online,
+        Tile(_("Managed"), formats.number(counts.managed), "", of_all, there=url_for("miners.index", managed="1")),
+        Tile(_("Online"), formats.number(counts.online), "", offline, "warn" if counts.offline else "",
+             there=url_for("miners.index", state="online")),
         Tile(_("Failing"), formats.number(failing), kind="bad" if failing else "",
              there=url_for("miners.index", state="failing")),
     )  # fmt: skip
+
+
+def _reading_tile(board: StatusBoard) -> Tile:
+    stale = board.reading_age_s is not None and board.reading_age_s > board.settings.stale_after_s
+    refused = ""
+    if board.refusals_24h:
+        refused = ngettext("%(shown)s refused in 24 h", "%(shown)s refused in 24 h", board.refusals_24h,
+                           shown=formats.number(board.refusals_24h))  # fmt: skip
+    return Tile(_("Reading age"), formats.NO_VALUE, note=refused, kind="warn" if stale else "",
+                age_s=board.reading_age_s, is_age=True)  # fmt: skip
 
 
 def _bar(board: StatusBoard) -> Bar | None:

@@ -30,6 +30,7 @@ def decided(board: StatusBoard, now: Stamp) -> Decided | None:
         policy=cycle.policy,
         sent=cycle.sent,
         changes=cycle.changes_count,
+        target_w=cycle.target_w,
         delta_w=cycle.delta_w,
         surplus_lasted_s=_lasted_s(cycle, "surplus_since", now),
         room_lasted_s=_lasted_s(cycle, "restart_room_since", now),
@@ -73,54 +74,61 @@ def in_words(seen: Outlook, settings: Settings) -> str:
 
 def with_time_left(sentence: str, in_s: float | None) -> Markup:
     """Return the sentence with the time left, which counts down in the browser."""
-    return Markup(escape(sentence).replace("%(left)s", _left(in_s)))
+    return escape(sentence).replace("%(left)s", _left(in_s))
 
 
-def _sentence(seen: Outlook, settings: Settings, *, sends: bool) -> str:  # noqa: PLR0911 - a table
-    match seen.step:
-        case Step.FIRST_CYCLE | Step.NO_READING:
-            return _("the first decision is made as soon as the plant has answered")
-        case Step.BALANCER_SILENT:
-            return _("the balancer is not running, so nothing is changed until it is")
-        case Step.OBEYS_SETTING:
-            return _("the changed setting acts with the next cycle, in %(left)s")
-        case Step.UNTIL_RESUME if settings.override is Override.STOP:
+def _sentence(seen: Outlook, settings: Settings, *, sends: bool) -> str:
+    if seen.step is Step.CHANGES:
+        return _changes(seen.changes, sends=sends)
+    if seen.step is Step.UNTIL_RESUME:
+        if settings.override is Override.STOP:
             return _("all managed miners stay stopped until Resume is ordered")
-        case Step.UNTIL_RESUME:
-            return _("all managed miners stay at their lowest presets until Resume is ordered")
-        case Step.OFF:
-            return _("nothing is raised or cut while the mode is off")
-        case Step.LOST:
-            return _("the plant is lost: %(action)s, until one fresh reading")
-        case Step.STALE:
-            return _("nothing is raised; without a fresh reading the plant counts as lost in %(left)s: %(action)s")
-        case Step.CHANGES:
-            return _changes(seen.changes, sends=sends)
-        case Step.STILL_OVER if sends:
-            return _("the next cycle cuts what it may, in %(left)s")
-        case Step.STILL_OVER:
-            return _("armed, the next cycle would cut what it may")
-        case Step.RAISES_BLOCKED:
-            return _("nothing is raised until the cause named below is over")
-        case Step.RAISING if sends:
-            return _("raising in %(left)s if the surplus lasts")
-        case Step.RAISING:
-            return _("armed, it would raise in %(left)s if the surplus lasts")
-        case Step.STARTING if sends:
-            return _("stopped miners start in %(left)s at the earliest, if the room lasts")
-        case Step.STARTING:
-            return _("armed, it would start stopped miners in %(left)s at the earliest")
-        case Step.ROOM_LEFT:
-            return _("nothing more can be raised now; looking again in %(left)s")
-        case _:
-            return _("looking again in %(left)s")
+        return _("all managed miners stay at their lowest presets until Resume is ordered")
+    told = _farm(sends=sends) if seen.step in _OF_THE_FARM else _plant_and_program()
+    return told.get(seen.step) or _("looking again in %(left)s")
+
+
+_OF_THE_FARM = (Step.STILL_OVER, Step.LEFT_ALONE, Step.RAISES_BLOCKED, Step.RAISING, Step.STARTING, Step.ROOM_LEFT)
+
+
+def _plant_and_program() -> dict[Step, str]:
+    return {
+        Step.FIRST_CYCLE: _("the first decision is made as soon as the plant has answered"),
+        Step.NO_READING: _("nothing is raised before the plant has answered"),
+        Step.BALANCER_SILENT: _("nothing is changed until the balancer runs again"),
+        Step.OBEYS_SETTING: _("the changed setting acts with the next cycle, in %(left)s"),
+        Step.OFF: _("nothing is raised or cut while the mode is off"),
+        Step.LOST: _("the plant is lost: %(action)s, until one fresh reading"),
+        Step.STALE: _("nothing is raised; without a fresh reading the plant counts as lost in %(left)s: %(action)s"),
+    }
+
+
+def _farm(*, sends: bool) -> dict[Step, str]:
+    common = {
+        Step.RAISES_BLOCKED: _("nothing is raised until the cause named below is over"),
+        Step.LEFT_ALONE: _("so little is left alone; looking again in %(left)s"),
+        Step.ROOM_LEFT: _("nothing more can be raised now; looking again in %(left)s"),
+    }
+    if sends:
+        return common | {
+            Step.STILL_OVER: _("the next cycle cuts what it may, in %(left)s"),
+            Step.RAISING: _("raising in %(left)s if the surplus lasts"),
+            Step.STARTING: _("stopped miners start in %(left)s at the earliest, if the room lasts"),
+        }
+    return common | {
+        Step.STILL_OVER: _("armed, the next cycle would cut what it may"),
+        Step.RAISING: _("armed, it would raise in %(left)s if the surplus lasts"),
+        Step.STARTING: _("armed, it would start stopped miners in %(left)s at the earliest"),
+    }
 
 
 def _changes(number: int, *, sends: bool) -> str:
     shown = formats.number(number)
     if sends:
         return ngettext("%(shown)s change is on its way", "%(shown)s changes are on their way", number, shown=shown)
-    return ngettext("armed, it would send %(shown)s change", "armed, it would send %(shown)s changes", number, shown=shown)
+    return ngettext(
+        "armed, it would send %(shown)s change", "armed, it would send %(shown)s changes", number, shown=shown
+    )
 
 
 def _lost_action(settings: Settings) -> str:
@@ -133,7 +141,7 @@ def _lost_action(settings: Settings) -> str:
 
 def _left(seconds: float | None) -> Markup:
     if seconds is None:
-        return Markup(formats.NO_VALUE)
+        return escape(formats.NO_VALUE)
     return Markup('<span data-left-s="{}">{}</span>').format(f"{seconds:.1f}", formats.age(seconds))
 
 

@@ -27,5 +27,6 @@ def give(kind: str) -> BaseResponse:
         return dashboard.show(Refused(order=(kind, form)), 422)
     reason = (form.reason.data or "").strip() or None
     commands.enqueue(kind, by=page.who(), now=clock.utcnow(), reason=reason)
-    flash(_("Ordered: %(order)s. It is in force at once; what becomes of it is shown below.", order=order_words()[kind]))
+    name = order_words()[kind]
+    flash(_("Ordered: %(order)s. It is in force at once; what becomes of it is shown beside.", order=name))
     return redirect(url_for("dashboard.index", _anchor="orders"), 303)

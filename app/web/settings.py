@@ -23,8 +23,9 @@ def change_safety_margin() -> BaseResponse:
     form = MarginForm()
     if not form.validate_on_submit() or not _stored(form):
         return _margin_part(form, 422) if page.by_htmx() else dashboard.show(Refused(margin=form), 422)
-    margin = formats.number(form.safety_margin_percent.data, 0 if form.safety_margin_percent.data % 1 == 0 else 1)
-    saved = _("Saved: %(margin)s %%. The next cycle acts by it.", margin=margin)
+    margin = form.safety_margin_percent.data or 0.0
+    shown = formats.number(margin, 0 if margin == int(margin) else 1)
+    saved = _("Saved: %(margin)s %%. The next cycle acts by it.", margin=shown)
     if page.by_htmx():
         response = _margin_part(form, 200, saved)
         response.headers["HX-Trigger"] = "refresh"

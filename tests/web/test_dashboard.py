@@ -14,7 +14,7 @@ from tests import factories
 
 
 def version(client: FlaskClient) -> str:
-    found = re.search(r'name="shown" value="([0-9a-f]+)"', client.get("/dashboard/live").text)
+    found = re.search(r'name="shown" value="([0-9a-f.]+)"', client.get("/dashboard/live").text)
     assert found
     return found[1]
 
@@ -34,10 +34,11 @@ def test_pages_render_with_a_farm(client: FlaskClient, farm: None, path: str) ->
 
 def test_it_says_in_one_line_how_it_is_and_why(client: FlaskClient, farm: None) -> None:
     page = client.get("/").text
-    line = re.search(r'<p role="status">(.*?)</p>', page, re.DOTALL)
+    line = re.search(r'<p class="line">(.*?)</p>', page, re.DOTALL)
     assert line
     assert "OK" in line[1]
-    assert "313 kW below the target" in line[1]
+    assert "2,531 of 2,844 kW used, 313 kW below target; the changed setting acts with the next cycle" in line[1]
+    assert "313 kW below the target of 2,844 kW; raising once the surplus has lasted 30 s" in page
 
 
 def test_it_shows_the_cycles_numbers_as_they_are(client: FlaskClient, farm: None) -> None:
@@ -81,7 +82,13 @@ def test_a_balancer_that_stopped_is_not_shown_as_ok(app: Flask, client: FlaskCli
     "break_it, sentence",
     [
         (lambda: factories.job("status", ok=False, failures_in_a_row=3, last_error="no route"), "3 times in a row"),
-        (lambda: factories.job("plant", age_s=400.0), "Job plant has not run"),
+        (lambda: [factories.job("balancer"), factories.job("plant", age_s=400.0)], "Job plant has not run"),
+        (lambda: factories.all_jobs(age_s=400.0), "No job is running"),
+        (lambda: factories.source("UG2", "generation", status="timeout"), "Plant source UG2 does not answer: timeout"),
+        (lambda: factories.miner(7, factories.model(max_preset="1500"), managed=True), "1 miner runs above the max"),
+        (lambda: factories.miner(7), "No miner is managed"),
+        (lambda: factories.miner(7), "1 miner is of an unknown model"),
+        (lambda: None, "No miner has been found yet"),
         (factories.refusal, "did not answer within 10 s"),
         (lambda: factories.reading(100.0), "stale"),
         (lambda: factories.reading(900.0), "plant is lost"),
@@ -103,7 +110,7 @@ def test_it_names_what_is_broken(app: Flask, client: FlaskClient, break_it: obje
 def test_what_is_mended_is_not_named_any_more(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         factories.refusal(30.0)
-        row = factories.miner(7, online=False)
+        row = factories.miner(7, factories.model(max_preset="2800"), online=False, managed=True)
         mac = row.mac
         factories.change(row, 60.0, outcome="not_applied")
     assert "did not take" in client.get("/").text
@@ -121,7 +128,7 @@ def test_many_offline_miners_are_summed_up(app: Flask, client: FlaskClient) -> N
     with app.app_context():
         for number in range(9):
             factories.miner(number, online=False)
-    assert "3 more miners offline" in client.get("/").text
+    assert "6 more miners are offline" in client.get("/").text
 
 
 def test_it_asks_the_database_at_most_twelve_times(client: FlaskClient, farm: None, queries: list[str]) -> None:
