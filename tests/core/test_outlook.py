@@ -50,7 +50,7 @@ SURPLUS = {"delta_w": 14_000.0, "reason": "Surplus 14.0 kW has lasted 136 of 180
         ({**SURPLUS, "changes": 2}, Outlook(Step.CHANGES, 11.0, 2)),
         ({"delta_w": 14_000.0, "reason": "14.0 kW below the target: no next preset fits into that"},
          Outlook(Step.ROOM_LEFT, 11.0)),
-        ({"delta_w": 14_000.0, "reason": "2,831.0 kW of 2,845.0 kW used, nothing is raised: a generation source has failed"},
+        ({"delta_w": 14_000.0, "reason": "2,831.0 kW of 2,845.0 kW used, nothing is raised: a source has failed"},
          Outlook(Step.RAISES_BLOCKED)),
     ],
 )  # fmt: skip
