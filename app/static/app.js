@@ -72,5 +72,14 @@
     if (event.target !== live) { return; }
     if (event.detail.successful) { found(); } else { lost(); }
   });
-  document.body.addEventListener("htmx:afterSwap", function () { seen = new WeakMap(); tick(); });
+  // Only what was swapped begins anew: the ages of all other parts are still those they were given with.
+  var swapped = [];
+  document.body.addEventListener("htmx:oobBeforeSwap", function (event) { swapped.push(event.detail.target); });
+  document.body.addEventListener("htmx:afterSwap", function (event) {
+    swapped.concat(event.target).forEach(function (part) {
+      part.querySelectorAll("[data-age-s], [data-left-s]").forEach(function (element) { seen.delete(element); });
+    });
+    swapped = [];
+    tick();
+  });
 })();

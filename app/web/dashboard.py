@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, make_response, render_templa
 
 from app import clock
 from app.config import Config
-from app.core.types import Mode
+from app.core.types import Mode, Override
 from app.store import commands, headlines, status_board
 from app.store.status_board import StatusBoard
 from app.web import chart, dashboard_parts, page, plant_chart
@@ -103,7 +103,7 @@ def _versions(parts: dict[str, Any]) -> dict[str, str]:
 
 def _orders(board: StatusBoard, refused: tuple[str, OrderForm] | None) -> list[dict[str, Any]]:
     """Return what the page says of each order for the whole farm, with its form."""
-    names = dashboard_parts.order_words()
+    names, in_force = dashboard_parts.order_words(), board.settings.override
     given: dict[str, OrderForm] = dict([refused]) if refused else {}
     return [
         {
@@ -111,7 +111,8 @@ def _orders(board: StatusBoard, refused: tuple[str, OrderForm] | None) -> list[d
             "name": names[kind],
             "form": given.get(kind) or OrderForm(kind, formdata=None),
             "is_open": kind in given,
-            "in_force": override is board.settings.override and kind != "resume",
+            "in_force": override is in_force and kind != "resume",
+            "is_wanted": kind == "resume" and in_force is not Override.NONE,
         }
         for kind, override in commands.OVERRIDES.items()
     ]

@@ -65,6 +65,7 @@ class Now:
     is_so: str
     step: str  # what comes next, without its time
     reason: str
+    mode: str
     cycle_id: int | None
     bar: Bar | None
     tiles: tuple[Tile, ...]
@@ -124,6 +125,7 @@ def now(board: StatusBoard, at: Stamp, interval_s: float) -> Now:
         step=step,
         next=headline.with_time_left(step, seen.in_s),
         reason=formats.said(board.reason) if cycle else "",
+        mode=formats.mode(board.settings.mode),
         cycle_id=None if cycle is None else cycle.id,
         cycle_age_s=board.cycle_age_s,
         bar=_bar(board),

@@ -211,6 +211,21 @@ def test_only_what_changed_is_put_into_the_page(app: Flask, page: Any, server: S
     assert page.evaluate("window.before === document.querySelector('#part-sources li')")
 
 
+def test_ages_of_parts_that_did_not_change_count_on(app: Flask, page: Any, server: Server) -> None:
+    page.goto(server.url)
+    age = page.locator(".status [data-age-s]")
+    page.wait_for_function("parseInt(document.querySelector('.status [data-age-s]').textContent) >= 5")
+    with app.app_context():
+        factories.change(factories.miner(99, label="C9-99"), 1.0)
+    refresh_now(page)
+    page.get_by_text("C9-99").first.wait_for()
+    assert int(age.inner_text().split()[0]) >= 5
+    with app.app_context():
+        factories.cycle(1.0)
+    refresh_now(page)
+    page.wait_for_function("parseInt(document.querySelector('.status [data-age-s]').textContent) <= 3")
+
+
 # --- the chart -------------------------------------------------------------------------------------------------------
 
 
