@@ -39,8 +39,8 @@ def _everything() -> None:
 def _plant_lost() -> None:
     factories.model(max_preset="2800")
     factories.reading(LOST_S)
-    factories.cycle(3.0, status="STALE", policy="economic", data_age_s=LOST_S, reason="The plant is lost: its last usable reading is "
-                    "20 min old; all miners go to their lowest presets")  # fmt: skip
+    factories.cycle(3.0, status="STALE", policy="economic", data_age_s=LOST_S, reason="The plant is lost: its last "
+                    "usable reading is 20 min old; all miners go to their lowest presets")  # fmt: skip
     factories.refusal()
     factories.all_jobs()
 
