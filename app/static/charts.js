@@ -143,6 +143,7 @@
     this.place = figure.querySelector(".plot");
     this.note = figure.querySelector(".mark-note");
     this.whole = figure.querySelector(".whole-span");
+    this.told = figure.querySelector(".chart-note");
     this.url = figure.dataset.chart;
     this.plot = null;
     this.shape = "";
@@ -175,6 +176,7 @@
   Drawn.prototype.draw = function () {
     var data = this.data;
     this.figure.classList.remove("stale");
+    if (this.told) { this.told.textContent = data.note || ""; }
     if (!data.x.length) { this.drop(); this.say(data.empty); return; }
     var values = [data.x].concat(data.series.map(function (s) { return s.values; }));
     var shape = JSON.stringify([data.time, data.x_label, this.narrow(), data.series.map(function (s) {

@@ -51,6 +51,7 @@ class Chart:
     time: bool = True
     marks: Sequence[Mark] = field(default=())
     empty: str = ""  # what to say instead where there is nothing to draw
+    note: str = ""  # what a point stands for, told below chart and table
 
 
 def span_s(text: str | None, default: str = "1h") -> tuple[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import StringField, ValidationError
 from wtforms.validators import Length
@@ -12,7 +13,6 @@ from wtforms.validators import Length
 from app.web.forms import printable
 
 WORDS = {"all_to_minimum": "MINIMUM", "stop_all": "STOP", "resume": "RESUME"}  # accepted in every language
-LONGEST_WORD = 20
 
 
 def word_of(kind: str) -> str:
@@ -24,7 +24,7 @@ class OrderForm(FlaskForm):  # type: ignore[misc]
     """The typed word, and why."""
 
     word = StringField()
-    reason = StringField(validators=[Length(max=300, message="At most 300 characters."), printable])
+    reason = StringField(validators=[Length(max=300, message=lazy_gettext("At most 300 characters.")), printable])
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -33,6 +33,6 @@ class OrderForm(FlaskForm):  # type: ignore[misc]
 
     def validate_word(self, field: StringField) -> None:
         """Accept the word in the reader's language or in English, in any case."""
-        typed = (field.data or "")[:LONGEST_WORD].strip().casefold()
+        typed = (field.data or "").strip().casefold()
         if typed not in (self.expected.casefold(), WORDS[self.kind].casefold()):
             raise ValidationError(_("Type %(word)s to confirm; nothing was ordered.", word=self.expected))

@@ -56,6 +56,7 @@ def drawn(now: datetime, span_s: int, reading_interval_s: float) -> Chart:
         x_label=_("Time"),
         marks=_marks(now, span_s) if seen else [],
         empty=_("Nothing was recorded in this time."),
+        note=_("Each point is the mean of up to two readings within %(step)s.", step=formats.age(steps.step_s)),
     )
 
 

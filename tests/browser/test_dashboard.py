@@ -214,7 +214,7 @@ def test_only_what_changed_is_put_into_the_page(app: Flask, page: Any, server: S
 def test_ages_of_parts_that_did_not_change_count_on(app: Flask, page: Any, server: Server) -> None:
     page.goto(server.url)
     age = page.locator(".status [data-age-s]")
-    page.wait_for_function("parseInt(document.querySelector('.status [data-age-s]').textContent) >= 5")
+    page.wait_for_function("() => parseInt(document.querySelector('.status [data-age-s]').textContent) >= 5")
     with app.app_context():
         factories.change(factories.miner(99, label="C9-99"), 1.0)
     refresh_now(page)
@@ -223,7 +223,7 @@ def test_ages_of_parts_that_did_not_change_count_on(app: Flask, page: Any, serve
     with app.app_context():
         factories.cycle(1.0)
     refresh_now(page)
-    page.wait_for_function("parseInt(document.querySelector('.status [data-age-s]').textContent) <= 3")
+    page.wait_for_function("() => parseInt(document.querySelector('.status [data-age-s]').textContent) <= 3")
 
 
 # --- the chart -------------------------------------------------------------------------------------------------------
@@ -271,15 +271,15 @@ def test_a_zoom_survives_a_refresh_and_is_undone_by_a_double_click_or_a_button(
     page.locator(".u-over").wait_for()
     assert whole.is_hidden()
     drag(page, 0.3, 0.6)
-    page.wait_for_function("!document.querySelector('.whole-span').hidden")
+    page.wait_for_function("() => !document.querySelector('.whole-span').hidden")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_timeout(500)
     assert whole.is_visible()
     page.locator(".u-over").dblclick()
-    page.wait_for_function("document.querySelector('.whole-span').hidden")
+    page.wait_for_function("() => document.querySelector('.whole-span').hidden")
     drag(page, 0.3, 0.6)
     page.locator(".whole-span").click()
-    page.wait_for_function("document.querySelector('.whole-span').hidden")
+    page.wait_for_function("() => document.querySelector('.whole-span').hidden")
 
 
 def test_another_span_is_drawn_in_place(app: Flask, page: Any, server: Server) -> None:
@@ -297,7 +297,7 @@ def test_the_chart_follows_the_width_of_the_page_and_its_colours(app: Flask, pag
     page.goto(server.url)
     page.locator(".u-over").wait_for()
     page.set_viewport_size({"width": 360, "height": 740})
-    page.wait_for_function("document.querySelector('.uplot').getBoundingClientRect().width <= 340")
+    page.wait_for_function("() => document.querySelector('.uplot').getBoundingClientRect().width <= 340")
     page.emulate_media(color_scheme="dark")
     page.locator(".u-over").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -83,5 +83,6 @@ def test_the_table_serves_those_who_see_no_chart(client: FlaskClient, farm: None
     page = client.get("/dashboard/chart?span=24h").text
     assert "<h1>Power of the farm, last 24 h</h1>" in page
     assert '<th scope="col" class="num">Managed miners, kW</th>' in page
+    assert "Each point is the mean of up to two readings within 6 min." in page
     part = client.get("/dashboard/chart", headers={"HX-Request": "true"}).text
     assert part.lstrip().startswith("<div")
