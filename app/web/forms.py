@@ -74,7 +74,16 @@ class MarginForm(FlaskForm):  # type: ignore[misc]
 class ModeForm(FlaskForm):  # type: ignore[misc]
     """Observe, armed or off, and why. The page says what each means."""
 
-    mode = RadioField(_l("Mode"), choices=options([(mode, mode) for mode in (Mode.OBSERVE, Mode.ARMED, Mode.OFF)]))
+    mode = RadioField(
+        _l("Mode"),
+        choices=options(
+            [
+                (Mode.OBSERVE.value, _l("Observe – send nothing")),
+                (Mode.ARMED.value, _l("Armed – control miners")),
+                (Mode.OFF.value, _l("Off")),
+            ]
+        ),
+    )
     sure = BooleanField(_l("Arm"))  # must be ticked to arm a farm that is not armed
     reason = _reason()
 

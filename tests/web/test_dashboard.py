@@ -40,7 +40,7 @@ def test_it_says_in_one_line_how_it_is_and_why(client: FlaskClient, farm: None) 
     assert line
     assert "OK" in line[1]
     assert "2,531 of 2,844 kW used, 313 kW below target; the changed setting acts with the next cycle" in line[1]
-    assert "313 kW below the target of 2,844 kW; raising once the surplus has lasted 30 s" in page
+    assert "313 kW below the target, but no miner can be raised now" in page
 
 
 def test_it_shows_the_cycles_numbers_as_they_are(client: FlaskClient, farm: None) -> None:
@@ -147,8 +147,8 @@ def test_texts_of_miners_are_escaped(app: Flask, client: FlaskClient) -> None:
         evil = factories.miner(1, label="<script>x</script>", online=False, hostname="<b>")
         factories.change(evil, reason="<img src=x>", error_message="<i>")
         bad = "<img src=x>"
-        planned = [{"mac": evil.mac, "kind": bad, "old_preset": "<i>", "new_preset": bad, "old_power_w": 1.0,
-                    "new_power_w": 2.0, "reason": bad, "origin": "balancer"}]  # fmt: skip
+        planned = [{"miner_id": evil.id, "mac": evil.mac, "kind": bad, "old_preset": "<i>", "new_preset": bad,
+                    "old_power_w": 1.0, "new_power_w": 2.0, "reason": bad, "origin": "balancer"}]  # fmt: skip
         cycle = factories.cycle(
             reason=bad, stays=bad, policy="<i>", planned=planned, skipped=[{"mac": "<i>", "reason": bad}]
         )
