@@ -6,3 +6,4 @@ What is checked of every page (queries, accessibility, width, language) is check
 from __future__ import annotations
 
 PAGES = ["/", "/miners", "/models", "/models/s19jpro", "/events", "/events/1", "/cycles", "/cycles/2"]
+PAGES += ["/dashboard/chart"]

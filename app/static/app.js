@@ -26,6 +26,16 @@
       var text = words(parseFloat(given) + (now - known.at) / 1000);
       if (element.textContent !== text) { element.textContent = text; }
     });
+    document.querySelectorAll("[data-left-s]").forEach(function (element) { // time left: counts down
+      var given = element.getAttribute("data-left-s");
+      var known = seen.get(element);
+      if (!known || known.text !== given) {
+        known = { text: given, at: now };
+        seen.set(element, known);
+      }
+      var text = words(Math.max(0, parseFloat(given) - (now - known.at) / 1000));
+      if (element.textContent !== text) { element.textContent = text; }
+    });
     if (lostAt !== null) {
       document.getElementById("contact-age").textContent = words((now - lostAt) / 1000);
     }
@@ -62,5 +72,14 @@
     if (event.target !== live) { return; }
     if (event.detail.successful) { found(); } else { lost(); }
   });
-  document.body.addEventListener("htmx:afterSwap", function () { seen = new WeakMap(); tick(); });
+  // Only what was swapped begins anew: the ages of all other parts are still those they were given with.
+  var swapped = [];
+  document.body.addEventListener("htmx:oobBeforeSwap", function (event) { swapped.push(event.detail.target); });
+  document.body.addEventListener("htmx:afterSwap", function (event) {
+    swapped.concat(event.target).forEach(function (part) {
+      part.querySelectorAll("[data-age-s], [data-left-s]").forEach(function (element) { seen.delete(element); });
+    });
+    swapped = [];
+    tick();
+  });
 })();

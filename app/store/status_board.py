@@ -5,48 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, exists, func, or_, select
-from sqlalchemy.orm import aliased, defer, lazyload
+from sqlalchemy import ScalarSelect, bindparam, exists, func, select
+from sqlalchemy.orm import aliased, defer
 
 from app.core.meter_roles import Contradiction
 from app.core.plant import age_s
 from app.core.types import BalanceStatus, Outcome, Settings, Stamp
-from app.extensions import db
+from app.extensions import UtcDateTime, db
 from app.models import (
     BalanceCycle,
     JobRun,
-    Miner,
-    MinerModel,
-    MinerStatusRow,
     OtherHost,
     PlantReadingRow,
     PlantRefusal,
+    PlantSource,
     PresetChangeRow,
 )
-from app.store import meter_roles
+from app.store import fleet_counts, meter_roles
 from app.store import settings as settings_store
+from app.store.fleet_counts import FleetCounts
 
 CYCLE_LATE_S = 60.0  # four balance intervals: then the balancer itself is in trouble
 JOB_SLACK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class FleetCounts:
-    """How the fleet is, without retired miners. Powers and hashrates as measured, of online miners only."""
+class Refusal:
+    """An answer of the plant, or the lack of one, that could not drive control, and why."""
 
-    total: int = 0
-    online: int = 0
-    offline: int = 0
-    managed: int = 0
-    held: int = 0
-    failing: int = 0
-    stopped: int = 0
-    stopped_by_us: int = 0
-    not_applied: int = 0  # miners whose latest change failed, was not applied, or got no answer
-    other_firmware: int = 0
-    hashrate_ths: float = 0.0
-    measured_power_w: float = 0.0
-    efficiency_w_per_ths: float = 0.0  # of hashing miners whose power is known; 0 = unknown
+    refused_at: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +66,9 @@ class StatusBoard:
     reading_age_s: float | None
     counts: FleetCounts
     jobs: tuple[JobState, ...]
-    last_refusal: PlantRefusal | None  # only where it is newer than the newest trusted reading
+    last_refusal: Refusal | None  # only where it is newer than the newest trusted reading
     refusals_24h: int  # answers of the plant, or the lack of one, that could not drive control
+    sources: tuple[PlantSource, ...]  # generation first, then by name
     contradictions: tuple[Contradiction, ...]  # meters whose role is wrong by what they measure: nothing is raised
 
     @property
@@ -110,36 +99,63 @@ class StatusBoard:
         return self.cycle.planned_w if self.cycle.sent else self.cycle.current_w
 
 
+_CYCLE = (
+    select(BalanceCycle)
+    .options(defer(BalanceCycle.planned), defer(BalanceCycle.skipped))
+    .order_by(BalanceCycle.id.desc())
+    .limit(1)
+)
+_READING = (
+    select(PlantReadingRow)
+    .options(defer(PlantReadingRow.sources))
+    .order_by(PlantReadingRow.recorded_at.desc())
+    .limit(1)
+)
+_SOURCES = select(PlantSource).order_by(PlantSource.kind.desc(), PlantSource.name)
+_newer = aliased(PresetChangeRow)
+_is_superseded = exists().where(_newer.miner_id == PresetChangeRow.miner_id, _newer.id > PresetChangeRow.id)
+
+
+def _latest_changes(outcome: Outcome) -> ScalarSelect[int]:
+    missed = select(func.count(PresetChangeRow.id)).where(PresetChangeRow.outcome == outcome, ~_is_superseded)
+    return missed.scalar_subquery()
+
+
+_newest_refusal = select(func.max(PlantRefusal.id)).scalar_subquery()
+_SCALARS = select(
+    _latest_changes(Outcome.FAILED).label("failed"),
+    _latest_changes(Outcome.NOT_APPLIED).label("unapplied"),
+    select(func.count(OtherHost.ip)).where(OtherHost.draws_power.is_(True)).scalar_subquery().label("other_firmware"),
+    select(func.count(PlantRefusal.id))
+    .where(PlantRefusal.refused_at > bindparam("yesterday", type_=UtcDateTime))
+    .scalar_subquery()
+    .label("refusals_24h"),
+    select(PlantRefusal.refused_at).where(PlantRefusal.id == _newest_refusal).scalar_subquery().label("refused_at"),
+    select(PlantRefusal.reason).where(PlantRefusal.id == _newest_refusal).scalar_subquery().label("refusal"),
+)
+
+
 def load(now: Stamp) -> StatusBoard:
-    """Read the picture; ten queries, whatever the fleet's size."""
-    cycle = db.session.scalars(
-        select(BalanceCycle)
-        .options(defer(BalanceCycle.planned), defer(BalanceCycle.skipped))
-        .order_by(BalanceCycle.id.desc())
-        .limit(1)
-    ).one_or_none()
-    reading = db.session.scalars(
-        select(PlantReadingRow)
-        .options(defer(PlantReadingRow.sources))
-        .order_by(PlantReadingRow.recorded_at.desc())
-        .limit(1)
-    ).one_or_none()
-    refusal = db.session.scalars(select(PlantRefusal).order_by(PlantRefusal.id.desc()).limit(1)).one_or_none()
-    if refusal is not None and reading is not None and refusal.refused_at <= reading.received_at:
-        refusal = None
-    yesterday = now.utc - timedelta(days=1)
+    """Read the picture; eight queries, whatever the fleet's size."""
+    cycle = db.session.scalars(_CYCLE).one_or_none()
+    reading = db.session.scalars(_READING).one_or_none()
+    found = db.session.execute(_SCALARS, {"yesterday": now.utc - timedelta(days=1)}).one()
+    sources = tuple(db.session.scalars(_SOURCES))
+    refused = found.refused_at is not None and (reading is None or found.refused_at > reading.received_at)
     return StatusBoard(
         settings=settings_store.load(),
         cycle=cycle,
         cycle_age_s=None if cycle is None else cycle.decided.elapsed_s(now),
         reading=reading,
         reading_age_s=None if reading is None else age_s(reading.age_at_receipt_s, reading.received, now),
-        counts=_counts(now.utc),
+        counts=fleet_counts.load(
+            now.utc, failed=found.failed, unapplied=found.unapplied, other_firmware=found.other_firmware
+        ),
         jobs=job_states(now),
-        last_refusal=refusal,
-        refusals_24h=db.session.scalar(select(func.count(PlantRefusal.id)).where(PlantRefusal.refused_at > yesterday))
-        or 0,
-        contradictions=meter_roles.contradictions(),
+        last_refusal=Refusal(found.refused_at, found.refusal) if refused else None,
+        refusals_24h=found.refusals_24h,
+        sources=sources,
+        contradictions=meter_roles.contradictions(sources),
     )
 
 
@@ -160,69 +176,8 @@ def job_states(now: Stamp) -> tuple[JobState, ...]:
     )
 
 
-def offline_miners(limit: int) -> list[Miner]:
-    """Return miners that do not answer, managed ones first, the longest silent first."""
-    query = select(Miner).outerjoin(Miner.status).options(lazyload(Miner.model))
-    query = query.where(Miner.retired.is_(False), func.coalesce(MinerStatusRow.online, False).is_(False))
-    return list(db.session.scalars(query.order_by(Miner.managed.desc(), Miner.last_seen_at, Miner.id).limit(limit)))
-
-
 def _started_age_s(job: JobRun, now: Stamp) -> float | None:
     if job.started_at is None:
         return None
     boot, monotonic_s = job.started_boot_id or "unknown", job.started_monotonic_s or 0.0
     return Stamp(utc=job.started_at, monotonic_s=monotonic_s, boot_id=boot).elapsed_s(now)
-
-
-def _counts(now: datetime) -> FleetCounts:
-    held_now = and_(Miner.hold, or_(Miner.hold_until.is_(None), Miner.hold_until > now))
-    online = func.coalesce(MinerStatusRow.online, False).is_(True)
-    stopped = and_(online, MinerStatusRow.state == "stopped")
-    sha256 = and_(online, or_(MinerModel.id.is_(None), MinerModel.algorithm == "sha256d"))
-    weighed = and_(sha256, MinerStatusRow.power_w > 0, MinerStatusRow.hashrate_ths > 0)
-    newer = aliased(PresetChangeRow)
-    superseded = exists().where(newer.miner_id == PresetChangeRow.miner_id, newer.id > PresetChangeRow.id)
-    not_applied = (
-        select(func.count(PresetChangeRow.id))
-        .where(PresetChangeRow.outcome.in_([Outcome.NOT_APPLIED, Outcome.FAILED]), ~superseded)
-        .scalar_subquery()
-    )
-    others = select(func.count(OtherHost.ip)).where(OtherHost.draws_power.is_(True)).scalar_subquery()
-    row = db.session.execute(
-        select(
-            func.count(Miner.id),
-            func.coalesce(func.sum(case((online, 1), else_=0)), 0),
-            func.coalesce(func.sum(case((Miner.managed, 1), else_=0)), 0),
-            func.coalesce(func.sum(case((held_now, 1), else_=0)), 0),
-            func.coalesce(func.sum(case((and_(online, MinerStatusRow.state == "failure"), 1), else_=0)), 0),
-            func.coalesce(func.sum(case((stopped, 1), else_=0)), 0),
-            func.coalesce(func.sum(case((and_(stopped, Miner.stopped_by_us_at.is_not(None)), 1), else_=0)), 0),
-            func.coalesce(func.sum(case((sha256, MinerStatusRow.hashrate_ths), else_=0)), 0),
-            func.coalesce(func.sum(case((online, MinerStatusRow.power_w), else_=0)), 0),
-            func.coalesce(func.sum(case((weighed, MinerStatusRow.power_w), else_=0)), 0),
-            func.coalesce(func.sum(case((weighed, MinerStatusRow.hashrate_ths), else_=0)), 0),
-            not_applied,
-            others,
-        )
-        .select_from(Miner)
-        .outerjoin(Miner.status)
-        .outerjoin(Miner.model)
-        .where(Miner.retired.is_(False))
-    ).one()
-    total, up, managed, held, failing, stopped_now, stopped_by_us, *rest = row
-    hashrate, power, weighed_w, weighed_ths, missed, foreign = rest
-    return FleetCounts(
-        total=total,
-        online=up,
-        offline=total - up,
-        managed=managed,
-        held=held,
-        failing=failing,
-        stopped=stopped_now,
-        stopped_by_us=stopped_by_us,
-        not_applied=missed,
-        other_firmware=foreign,
-        hashrate_ths=float(hashrate),
-        measured_power_w=float(power),
-        efficiency_w_per_ths=float(weighed_w) / float(weighed_ths) if weighed_ths else 0.0,
-    )

@@ -15,6 +15,7 @@ from app.web import (
     language,
     miner_models,
     miners,
+    orders,
     page,
     settings,
 )
@@ -27,5 +28,5 @@ def register(app: Flask) -> None:
     language.install(app)
     formats.install(app)
     page.install(app)
-    for module in (dashboard, miners, miner_models, events, cycles, settings, language, health):
+    for module in (dashboard, miners, miner_models, events, cycles, settings, orders, language, health):
         app.register_blueprint(module.bp)

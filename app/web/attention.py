@@ -1,106 +1,207 @@
-"""What is broken, in sentences that name the cure's page. The worst first."""
+"""What needs attention, in sentences that lead to their cure. The worst first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from app.core.types import Override
-from app.models import Miner
-from app.store.status_board import StatusBoard
+from flask import current_app, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
 
-SHOWN_MINERS = 6
+from app.core.types import Mode, Override
+from app.store.fleet_counts import FleetCounts
+from app.store.headlines import SilentMiner
+from app.store.status_board import JobState, StatusBoard
+from app.web import formats
+
+SHOWN_MINERS = 3
+LONGEST_ERROR = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One line. `level`: bad or warn; `endpoint` and `values` lead to the cure; `age_s` counts on in the page."""
+    """One line. `level`: bad or warn; `cure`: address of the page that cures it; `age_s` counts on in the page."""
 
     level: str
     text: str
-    endpoint: str | None = None
-    values: tuple[tuple[str, str], ...] = ()
-    age_s: float | None = None
+    cure: str
+    age_s: float | None = field(default=None, repr=False)  # ages are no news: the version is made of the repr
 
 
-def problems(
-    board: StatusBoard, offline: Sequence[Miner], without_max_preset: Sequence[tuple[str, str, int]]
-) -> list[Problem]:
+def problems(board: StatusBoard, silent: Sequence[SilentMiner]) -> list[Problem]:
     """Return everything an operator should look at, from what is at hand."""
-    found = [*_plant(board), *_jobs(board), *_farm(board), *_miners(board, offline), *_models(without_max_preset)]
+    found = [*_plant(board), *_jobs(board), *_farm(board), *_models(board.counts), *_miners(board.counts, silent)]
     return sorted(found, key=lambda problem: problem.level != "bad")
 
 
+def cure(*places: tuple[str, Mapping[str, str]]) -> str:
+    """Return the address of the first of these pages that there is; the dashboard where there is none."""
+    for endpoint, values in places:
+        if endpoint in current_app.view_functions:
+            return url_for(endpoint, **dict[str, Any](values))
+    return url_for("dashboard.index")
+
+
+def _setup(anchor: str) -> str:
+    return cure(("setup.index", {"_anchor": anchor}), ("settings.index", {"_anchor": anchor}), ("cycles.index", {}))
+
+
 def _plant(board: StatusBoard) -> Iterator[Problem]:
-    refusal = board.last_refusal
-    if board.reading_age_s is None:
-        yield Problem("bad", "The plant has given no usable reading yet")
-    elif board.reading_age_s > board.settings.lost_after_s:
-        yield Problem("bad", "The plant is lost: its last usable reading is old", age_s=board.reading_age_s)
-    elif board.reading_age_s > board.settings.stale_after_s:
-        yield Problem("warn", "The plant's reading is stale: nothing is raised", age_s=board.reading_age_s)
+    age_s, settings, refusal = board.reading_age_s, board.settings, board.last_refusal
+    if age_s is None:
+        yield Problem("bad", _("The plant has given no usable reading yet"), _setup("plant"))
+    elif age_s > settings.lost_after_s:
+        yield Problem("bad", _("The plant is lost: its last usable reading is old"), _setup("plant"), age_s)
+    elif age_s > settings.stale_after_s:
+        yield Problem("warn", _("The plant's reading is stale: nothing is raised"), _setup("plant"), age_s)
+    roles = cure(("settings.index", {"_anchor": "sources"}), ("cycles.index", {}))
     for contradiction in board.contradictions:
-        yield Problem("bad", f"{contradiction.sentence}. {contradiction.advice}")
+        yield Problem("bad", f"{formats.said(contradiction.sentence)}. {formats.said(contradiction.advice)}", roles)
     if refusal is not None:
-        yield Problem("warn", f"The plant's newest answer was refused: {refusal.reason}")
+        yield Problem(
+            "warn",
+            _("The plant's newest answer was refused: %(why)s", why=formats.said(refusal.reason)),
+            _setup("plant"),
+        )
+    for source in board.sources:
+        if source.role != "retired" and source.status not in ("success", "unknown"):
+            text = _("Plant source %(name)s does not answer: %(status)s", name=source.name, status=source.status)
+            yield Problem("bad" if source.kind == "generation" else "warn", text, roles)
 
 
 def _jobs(board: StatusBoard) -> Iterator[Problem]:
     if not board.jobs:
-        yield Problem("bad", "No job has run yet: PowerHive only shows, nothing is polled or balanced")
+        text = _("No job has run yet: PowerHive only shows, nothing is polled or balanced")
+        yield Problem("bad", text, _setup("jobs"))
+    if board.jobs and all(job.late for job in board.jobs):
+        text = _("No job is running: nothing is polled or balanced until PowerHive's scheduler is started again")
+        ages_s = [job.age_s for job in board.jobs if job.age_s is not None]
+        yield Problem("bad", text, _setup("jobs"), min(ages_s, default=None))
+        return
     for job in board.jobs:
         if job.failures_in_a_row:
-            error = f": {job.last_error}" if job.last_error else ""
-            yield Problem("bad", f"Job {job.name} has failed {_times(job.failures_in_a_row)}{error}")
+            yield Problem("bad", _failing(job), _cure_of_job(job.name))
         elif job.late:
-            yield Problem("bad", f"Job {job.name} has not run, though it should every {job.interval_s:g} s",
-                          age_s=job.age_s)  # fmt: skip
+            text = _("Job %(job)s has not run, though it should every %(interval)s s",
+                     job=job.name, interval=f"{job.interval_s:g}")  # fmt: skip
+            yield Problem("bad", text, _cure_of_job(job.name), job.age_s)
+
+
+def _failing(job: JobState) -> str:
+    times = formats.number(job.failures_in_a_row)
+    text = ngettext(
+        "Job %(job)s has failed once", "Job %(job)s has failed %(times)s times in a row", job.failures_in_a_row,
+        job=job.name, times=times,
+    )  # fmt: skip
+    return f"{text}: {job.last_error[:LONGEST_ERROR]}" if job.last_error else text
+
+
+def _cure_of_job(name: str) -> str:
+    if name in ("status", "telemetry", "discovery", "commands"):
+        return cure(("setup.index", {"_anchor": "miners"}), ("miners.index", {"state": "offline"}))
+    return _setup("plant") if name == "plant" else cure(("cycles.index", {}))
 
 
 def _farm(board: StatusBoard) -> Iterator[Problem]:
-    counts, override = board.counts, board.settings.override
-    if override is not Override.NONE:
-        what = "Stop all" if override is Override.STOP else "All to minimum"
-        yield Problem("bad", f"{what}, ordered by an operator, is in force until resume (POST /api/balance/resume)")
-    if counts.not_applied:
-        yield Problem("bad", f"{_count(counts.not_applied, 'miner')} did not take the last change", "events.index")
-    if counts.stopped_by_us:
-        verb = "is" if counts.stopped_by_us == 1 else "are"
-        text = f"{_count(counts.stopped_by_us, 'miner')} {verb} stopped by PowerHive, to start again when there is room"
-        yield Problem("warn", text, "miners.index", (("state", "stopped"),))
-    if counts.stopped > counts.stopped_by_us:
-        number = counts.stopped - counts.stopped_by_us
-        them = "it" if number == 1 else "them"
-        text = f"{_count(number, 'miner')} stopped by somebody else: PowerHive will not start {them}"
-        yield Problem("warn", text, "miners.index", (("state", "stopped"),))
-    if counts.failing:
-        yield Problem("bad", f"{_count(counts.failing, 'miner')} in failure", "miners.index", (("state", "failing"),))
+    counts, settings = board.counts, board.settings
+    if settings.override is not Override.NONE:
+        stop = settings.override is Override.STOP
+        text = _("Stop all is in force until Resume") if stop else _("All to minimum is in force until Resume")
+        yield Problem("bad", text, url_for("dashboard.index", _anchor="orders"))
+    if settings.mode is Mode.OFF and counts.managed:
+        text = _("The mode is off: nothing is cut even if the water falls")
+        yield Problem("warn", text, url_for("dashboard.index", _anchor="mode-form"))
+    if not counts.total:
+        there = cure(("setup.index", {"_anchor": "miners"}), ("miners.index", {}))
+        yield Problem("warn", _("No miner has been found yet"), there)
+    elif not counts.managed:
+        text = _("No miner is managed: PowerHive moves none until you say which")
+        yield Problem("warn", text, cure(("setup.index", {"_anchor": "managed"}), ("miners.index", {})))
+    yield from _changes(counts)
+    yield from _stopped(counts)
     if counts.other_firmware:
-        verb = "runs" if counts.other_firmware == 1 else "run"
-        text = f"{_count(counts.other_firmware, 'miner')} {verb} another firmware and cannot be commanded"
-        yield Problem("warn", text)
+        text = ngettext(
+            "%(shown)s miner runs another firmware: it draws power and cannot be commanded",
+            "%(shown)s miners run another firmware: they draw power and cannot be commanded",
+            counts.other_firmware, shown=formats.number(counts.other_firmware),
+        )  # fmt: skip
+        yield Problem("warn", text, url_for("miners.index", problem="firmware"))
+    if counts.unknown_model:
+        text = ngettext(
+            "%(shown)s miner is of an unknown model: it is not touched",
+            "%(shown)s miners are of an unknown model: they are not touched",
+            counts.unknown_model, shown=formats.number(counts.unknown_model),
+        )  # fmt: skip
+        yield Problem("warn", text, url_for("miners.index", problem="model"))
 
 
-def _miners(board: StatusBoard, offline: Sequence[Miner]) -> Iterator[Problem]:
-    for miner in offline[:SHOWN_MINERS]:
+def _changes(counts: FleetCounts) -> Iterator[Problem]:
+    if counts.failed:
+        text = ngettext(
+            "%(shown)s miner did not take the last change: it failed",
+            "%(shown)s miners did not take the last change: it failed",
+            counts.failed, shown=formats.number(counts.failed),
+        )  # fmt: skip
+        yield Problem("bad", text, url_for("events.index", outcome="failed"))
+    if counts.unapplied:
+        text = ngettext(
+            "%(shown)s miner did not take the last change: it was sent, but not applied",
+            "%(shown)s miners did not take the last change: it was sent, but not applied",
+            counts.unapplied, shown=formats.number(counts.unapplied),
+        )  # fmt: skip
+        yield Problem("bad", text, url_for("events.index", outcome="not_applied"))
+    if counts.failing:
+        text = ngettext("%(shown)s miner in failure", "%(shown)s miners in failure", counts.failing,
+                        shown=formats.number(counts.failing))  # fmt: skip
+        yield Problem("bad", text, url_for("miners.index", state="failing"))
+
+
+def _stopped(counts: FleetCounts) -> Iterator[Problem]:
+    there = url_for("miners.index", state="stopped")
+    if counts.stopped_by_us:
+        text = ngettext(
+            "%(shown)s miner is stopped by PowerHive, to start again when there is room",
+            "%(shown)s miners are stopped by PowerHive, to start again when there is room",
+            counts.stopped_by_us, shown=formats.number(counts.stopped_by_us),
+        )  # fmt: skip
+        yield Problem("warn", text, there)
+    if counts.stopped > counts.stopped_by_us:
+        strangers = counts.stopped - counts.stopped_by_us
+        text = ngettext(
+            "%(shown)s miner stopped by somebody else: PowerHive will not start it",
+            "%(shown)s miners stopped by somebody else: PowerHive will not start them",
+            strangers, shown=formats.number(strangers),
+        )  # fmt: skip
+        yield Problem("warn", text, there)
+
+
+def _models(counts: FleetCounts) -> Iterator[Problem]:
+    for found in counts.above_max:
+        text = ngettext(
+            "%(model)s: %(shown)s miner runs above the max preset",
+            "%(model)s: %(shown)s miners run above the max preset",
+            found.miners, model=found.name, shown=formats.number(found.miners),
+        )  # fmt: skip
+        yield Problem("bad", text, url_for("miners.index", model=found.alias, problem="above_max"))
+    for found in counts.without_max_preset:
+        text = ngettext(
+            "%(model)s has no max preset: its %(shown)s miner is not touched",
+            "%(model)s has no max preset: its %(shown)s miners are not touched",
+            found.miners, model=found.name, shown=formats.number(found.miners),
+        )  # fmt: skip
+        yield Problem("warn", text, url_for("miner_models.index", _anchor=found.alias))
+
+
+def _miners(counts: FleetCounts, silent: Sequence[SilentMiner]) -> Iterator[Problem]:
+    shown = silent[:SHOWN_MINERS]
+    for miner in shown:
         name = f"{miner.label} ({miner.ip})" if miner.label else miner.ip
-        level = "bad" if miner.managed else "warn"
-        yield Problem(level, f"Miner {name} is offline", "miners.index", (("q", miner.mac),))
-    rest = board.counts.offline - len(offline[:SHOWN_MINERS])
+        there = cure(("miners.one", {"mac": miner.mac}), ("miners.index", {"q": miner.mac}))
+        yield Problem("bad" if miner.managed else "warn", _("Miner %(name)s is offline", name=name), there)
+    rest = counts.offline - len(shown)
     if rest > 0:
-        yield Problem("warn", f"{_count(rest, 'more miner')} offline", "miners.index", (("state", "offline"),))
-
-
-def _models(without_max_preset: Sequence[tuple[str, str, int]]) -> Iterator[Problem]:
-    for _, name, total in without_max_preset:
-        verb = "is" if total == 1 else "are"
-        text = f"{name} has no max preset: its {_count(total, 'miner')} {verb} not touched"
-        yield Problem("warn", text, "miner_models.index")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number:,} times in a row"
+        text = ngettext("%(shown)s more miner is offline", "%(shown)s more miners are offline", rest,
+                        shown=formats.number(rest))  # fmt: skip
+        yield Problem("warn", text, url_for("miners.index", state="offline"))

@@ -1,23 +1,33 @@
-"""The dashboard: one page, and the part of it that refreshes by itself."""
+"""The dashboard: one page, and its refreshing parts."""
 
 from __future__ import annotations
 
-import hashlib
-import re
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, make_response, render_template, request
-from markupsafe import Markup
+from flask import Blueprint, Response, current_app, make_response, render_template, request
 
 from app import clock
-from app.store import events, miner_models, status_board
+from app.config import Config
+from app.core.types import Mode, Override
+from app.store import commands, headlines, status_board
 from app.store.status_board import StatusBoard
-from app.web import attention, formats, page
+from app.web import chart, dashboard_parts, page, plant_chart
+from app.web.attention import SHOWN_MINERS
 from app.web.forms import MarginForm, ModeForm
+from app.web.language import language, zone
+from app.web.orders_form import OrderForm
 
 bp = Blueprint("dashboard", __name__)
-SHOWN_EVENTS = 15
-_AGES = re.compile(r'data-age-s="[^"]*">[^<]*<')  # they count on in the browser: no news
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The forms as the operator left them, where one was refused. `order`: (kind, form)."""
+
+    margin: MarginForm | None = None
+    mode: ModeForm | None = None
+    order: tuple[str, OrderForm] | None = None
 
 
 @bp.get("/")
@@ -28,60 +38,86 @@ def index() -> Response:
 
 @bp.get("/dashboard/live")
 def live() -> Response:
-    """The refreshing part, or 204 where the browser already shows it (it sends the shown version back)."""
-    part, version = _live_part(status_board.load(clock.stamp()))
-    if request.args.get("shown") == version:
+    """The parts that the browser does not show yet; 204 where it shows all of them (it sends their versions back)."""
+    parts = _parts(status_board.load(clock.stamp()))
+    versions = _versions(parts)
+    shown = dict(zip(parts, request.args.get("shown", "").split("."), strict=False))
+    changed = {name: picture for name, picture in parts.items() if versions[name] != shown.get(name)}
+    if not changed:
         return make_response("", 204)
-    return make_response(part)
+    why, version = dashboard_parts.reason_of, ".".join(versions.values())
+    return make_response(render_template("dashboard/_live.html", parts=changed, version=version, oob=True, why=why))
 
 
-def show(margin_form: MarginForm | None = None, mode_form: ModeForm | None = None, status: int = 200) -> Response:
+@bp.get("/dashboard/chart")
+def history() -> Response:
+    """The chart's numbers over `span` (1h, 6h, 24h, 7d or 30d): JSON, or a table."""
+    span, span_s = chart.span_s(request.args.get("span"))
+    drawn = plant_chart.drawn(clock.utcnow(), span_s, _config().plant_interval_s)
+    return chart.answer(drawn, plant_chart.title(span))
+
+
+def show(refused: Refused | None = None, status: int = 200) -> Response:
     """Render the dashboard, with the forms as the operator left them where one was refused."""
     board = status_board.load(clock.stamp())
-    part, _ = _live_part(board)
-    settings = board.settings
+    parts, refused, settings = _parts(board), refused or Refused(), board.settings
+    span, _seconds = chart.span_s(request.args.get("span"))
+    margin = {"safety_margin_percent": settings.safety_margin_percent}
     return page.render(
         "dashboard/index.html",
         status=status,
         settings=settings,
-        live=part,
-        margin_form=margin_form
-        or MarginForm(formdata=None, data={"safety_margin_percent": settings.safety_margin_percent}),
-        mode_form=mode_form or ModeForm(formdata=None, data={"mode": settings.mode}),
+        parts=parts,
+        version=".".join(_versions(parts).values()),
+        board=board,
+        interval_s=_config().balance_interval_s,
+        margin_form=refused.margin or MarginForm(formdata=None, data=margin),
+        mode_form=refused.mode or ModeForm(formdata=None, data={"mode": settings.mode}),
+        mode_refused=refused.mode is not None,
+        orders=_orders(board, refused.order),
+        spans=plant_chart.spans(),
+        span=span,
+        armed=settings.mode is Mode.ARMED,
         saved=None,
+        why=dashboard_parts.reason_of,
     )
 
 
-def _live_part(board: StatusBoard) -> tuple[Markup, str]:
-    body = render_template("dashboard/_panel.html", **_context(board))
-    version = hashlib.sha256(_AGES.sub("<", body).encode()).hexdigest()[:16]
-    return Markup(render_template("dashboard/_live.html", body=Markup(body), version=version)), version  # noqa: S704
-
-
-def _context(board: StatusBoard) -> dict[str, Any]:
-    offline = status_board.offline_miners(attention.SHOWN_MINERS) if board.counts.offline else []
+def _parts(board: StatusBoard) -> dict[str, Any]:
+    """Return the picture of each refreshing part, by name, in the order of the page."""
+    at = clock.stamp()
+    silent = headlines.silent_miners(SHOWN_MINERS) if board.counts.offline else []
     return {
-        "board": board,
-        "cycle": board.cycle,
-        "seen": board.cycle or board.reading,
-        "counts": board.counts,
-        "bar": _bar(board),
-        "problems": attention.problems(board, offline, miner_models.without_max_preset()),
-        "events": events.recent(SHOWN_EVENTS),
-        "status_class": formats.STATUS_CLASS[board.status],
+        "now": dashboard_parts.now(board, at, _config().balance_interval_s),
+        "order": dashboard_parts.order(headlines.newest_order(), at),
+        "attention": dashboard_parts.attention_of(board, silent),
+        "sources": dashboard_parts.sources(board, at),
+        "events": tuple(headlines.newest_events(dashboard_parts.SHOWN_EVENTS)),
     }
 
 
-def _bar(board: StatusBoard) -> dict[str, float] | None:
-    """Where load, target and available power lie on a bar of 1,000 units; None without data."""
-    cycle = board.cycle
-    if cycle is None:
-        return None
-    whole_kw = max(cycle.generation_kw, cycle.foreign_kw + cycle.current_w / 1000, 0.001)
-    at = {
-        "foreign": cycle.foreign_kw,
-        "current": cycle.current_w / 1000,
-        "target": cycle.foreign_kw + cycle.target_w / 1000,
-        "generation": cycle.generation_kw,
-    }
-    return {name: round(min(1000.0, max(0.0, value_kw / whole_kw * 1000)), 1) for name, value_kw in at.items()}
+def _versions(parts: dict[str, Any]) -> dict[str, str]:
+    reader = f"{language()} {zone()}"
+    return {name: dashboard_parts.version(picture, reader) for name, picture in parts.items()}
+
+
+def _orders(board: StatusBoard, refused: tuple[str, OrderForm] | None) -> list[dict[str, Any]]:
+    """Return what the page says of each order for the whole farm, with its form."""
+    names, in_force = dashboard_parts.order_words(), board.settings.override
+    given: dict[str, OrderForm] = dict([refused]) if refused else {}
+    return [
+        {
+            "kind": kind,
+            "name": names[kind],
+            "form": given.get(kind) or OrderForm(kind, formdata=None),
+            "is_open": kind in given,
+            "in_force": override is in_force and kind != "resume",
+            "is_wanted": kind == "resume" and in_force is not Override.NONE,
+        }
+        for kind, override in commands.OVERRIDES.items()
+    ]
+
+
+def _config() -> Config:
+    config: Config = current_app.extensions["powerhive_config"]
+    return config

@@ -9,7 +9,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import Field, FloatField, SelectField, StringField, ValidationError
+from wtforms import BooleanField, Field, FloatField, RadioField, SelectField, StringField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired, Length, NumberRange
 from wtforms.widgets import TextInput
@@ -72,9 +72,9 @@ class MarginForm(FlaskForm):  # type: ignore[misc]
 
 
 class ModeForm(FlaskForm):  # type: ignore[misc]
-    """Observe, armed or off, and why."""
+    """Observe, armed or off, and why. The page says what each means."""
 
-    mode = SelectField(
+    mode = RadioField(
         _l("Mode"),
         choices=options(
             [
@@ -84,6 +84,7 @@ class ModeForm(FlaskForm):  # type: ignore[misc]
             ]
         ),
     )
+    sure = BooleanField(_l("Arm"))  # must be ticked to arm a farm that is not armed
     reason = _reason()
 
 

@@ -20,6 +20,7 @@ from playwright.sync_api import sync_playwright
 from app import create_app
 from app.config import load
 from app.extensions import db
+from app.models import SettingRow
 from tests import factories
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, Server
 from tests.conftest import BASE_ENVIRONMENT
@@ -38,15 +39,17 @@ def _everything() -> None:
 def _plant_lost() -> None:
     factories.model(max_preset="2800")
     factories.reading(LOST_S)
-    factories.cycle(3.0, status="STALE", data_age_s=LOST_S, reason="The plant is lost: its last usable reading is "
-                    "20 min old; all miners go to their lowest presets")  # fmt: skip
+    factories.cycle(3.0, status="STALE", policy="economic", data_age_s=LOST_S, reason="The plant is lost: its last "
+                    "usable reading is 20 min old; all miners go to their lowest presets")  # fmt: skip
     factories.refusal()
     factories.all_jobs()
 
 
 def _over_target() -> None:
     factories.full_farm(30)
+    db.session.add(SettingRow(name="mode", value="armed"))
     factories.cycle(2.0, status="OVER_TARGET", emergency=True, current_w=3_300_000.0, delta_w=-456_000.0, mode="armed",
+                    policy="economic", sent=True, changes_count=41,
                     reason="Emergency: 3,300.0 kW used, 3,160.0 kW available: 41 cuts freeing 410.0 kW")  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app import clock
+from app.store import commands
 from tests import factories
 from tests.browser.conftest import LOST_NOISE, Server, Watch
 
@@ -60,6 +62,7 @@ def test_the_margin_is_saved_and_refused_in_place(page: Any, server: Server) -> 
 def test_it_says_when_contact_is_lost_and_when_it_is_back(app: Flask, page: Any, server: Server, watch: Watch) -> None:
     watch.allowed += LOST_NOISE
     page.goto(server.url)
+    page.locator("#history.drawn").wait_for()
     server.stop()
     refresh_now(page)
     note = page.get_by_role("alert")
@@ -119,4 +122,216 @@ def test_everything_works_without_javascript(browser: Any, server: Server) -> No
     page.goto(server.url + "/miners")
     page.get_by_role("switch", name="C1-00").click()
     page.locator("#managed-020000000000[aria-checked=true]").wait_for()
+    context.close()
+
+
+# --- what the operator does at 3 a.m. --------------------------------------------------------------------------------
+
+
+def test_a_phone_shows_status_numbers_and_the_safe_buttons_first(page: Any, server: Server) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(server.url)
+    tops = [
+        page.locator(selector).bounding_box()["y"]
+        for selector in (".status", ".sheet", "#orders", "#part-attention", "#history", "#part-events")
+    ]
+    assert tops == sorted(tops)
+    assert tops[2] < 740
+    assert page.locator(".order summary").first.bounding_box()["height"] >= 44
+
+
+def test_stopping_the_farm_needs_the_word_and_shows_what_became_of_it(app: Flask, page: Any, server: Server) -> None:
+    page.goto(server.url)
+    page.locator(".order.stop_all summary").click()
+    page.get_by_label("Type STOP to confirm").fill("yes")
+    page.get_by_role("button", name="Stop all").click()
+    page.get_by_text("Type STOP to confirm; nothing was ordered.").wait_for()
+    page.get_by_label("Type STOP to confirm").fill("stop")
+    page.get_by_role("button", name="Stop all").click()
+    page.get_by_text("Ordered: Stop all.").wait_for()
+    state = page.locator("#part-order .mark")
+    assert state.inner_text() == "waiting"
+    with app.app_context():
+        order = commands.claim_next(clock.utcnow())
+        assert order is not None
+        commands.finish(order.id, ok=True, result="The next cycle stops all miners.", now=clock.utcnow())
+    refresh_now(page)
+    page.get_by_text("The next cycle stops all miners.").wait_for()
+    assert state.inner_text() == "done"
+
+
+def test_an_open_order_and_its_half_typed_word_survive_a_refresh(app: Flask, page: Any, server: Server) -> None:
+    page.goto(server.url)
+    page.locator(".order.all_to_minimum summary").click()
+    word = page.get_by_label("Type MINIMUM to confirm")
+    word.fill("MINI")
+    with app.app_context():
+        factories.cycle(0.0, generation_kw=3333.3)
+    refresh_now(page)
+    page.get_by_text("3,333.3").first.wait_for()
+    assert word.input_value() == "MINI"
+    assert page.evaluate("document.activeElement.id") == "all_to_minimum-word"
+
+
+def test_arming_says_what_it_will_do_and_needs_a_tick(page: Any, server: Server) -> None:
+    page.goto(server.url)
+    page.locator(".modes summary").click()
+    page.get_by_text("commands 8 managed miners").click()
+    page.get_by_role("button", name="Change mode").click()
+    page.get_by_text("Tick this to arm").wait_for()
+    page.get_by_label("Yes, let PowerHive command these miners").check()
+    page.get_by_role("radio", name="Armed").check()
+    page.get_by_role("button", name="Change mode").click()
+    page.get_by_text("The mode is now armed.").wait_for()
+
+
+def test_the_badge_of_the_mode_leads_to_its_form(page: Any, server: Server) -> None:
+    page.goto(server.url)
+    page.locator("a.mode").click()
+    page.get_by_role("button", name="Change mode").wait_for()
+
+
+def test_the_time_left_counts_down(app: Flask, page: Any, server: Server) -> None:
+    with app.app_context():
+        factories.cycle(0.0, policy="economic", reason="surplus 14.0 kW has lasted 136 of 180 s")
+    page.goto(server.url)
+    left = page.locator("[data-left-s]")
+    first = left.inner_text()
+    page.wait_for_function("first => document.querySelector('[data-left-s]').textContent !== first", arg=first)
+    assert "would raise in" in page.locator(".line").inner_text()
+
+
+def test_only_what_changed_is_put_into_the_page(app: Flask, page: Any, server: Server) -> None:
+    page.goto(server.url)
+    page.evaluate("window.before = document.querySelector('#part-sources li')")
+    with app.app_context():
+        factories.cycle(0.0, generation_kw=3333.3)
+    refresh_now(page)
+    page.get_by_text("3,333.3").first.wait_for()
+    assert page.evaluate("window.before === document.querySelector('#part-sources li')")
+
+
+def test_ages_of_parts_that_did_not_change_count_on(app: Flask, page: Any, server: Server) -> None:
+    page.goto(server.url)
+    age = page.locator(".status [data-age-s]")
+    page.wait_for_function("() => parseInt(document.querySelector('.status [data-age-s]').textContent) >= 5")
+    with app.app_context():
+        factories.change(factories.miner(99, label="C9-99"), 1.0)
+    refresh_now(page)
+    page.get_by_text("C9-99").first.wait_for()
+    assert int(age.inner_text().split()[0]) >= 5
+    with app.app_context():
+        factories.cycle(1.0)
+    refresh_now(page)
+    page.wait_for_function("() => parseInt(document.querySelector('.status [data-age-s]').textContent) <= 3")
+
+
+# --- the chart -------------------------------------------------------------------------------------------------------
+
+
+def drag(page: Any, start: float, end: float) -> None:
+    page.locator("#history").scroll_into_view_if_needed()
+    box = page.locator(".u-over").bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * start, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * end, y, steps=4)
+    page.mouse.up()
+
+
+def with_history(app: Flask) -> None:
+    with app.app_context(), factories.in_one_go():
+        for number in range(40):
+            factories.reading(60.0 * number + 30, generation_kw=3000.0 + number)
+            factories.cycle(60.0 * number + 30, policy="economic")
+        factories.refusal(600.0)
+
+
+def test_the_chart_shows_the_newest_values_and_those_at_the_crosshair(app: Flask, page: Any, server: Server) -> None:
+    with_history(app)
+    page.goto(server.url)
+    generation = page.locator(".u-legend .u-series", has_text="Generation").locator(".u-value")
+    generation.wait_for()
+    newest = generation.inner_text()
+    assert newest.endswith("kW")
+    page.locator("#history").scroll_into_view_if_needed()
+    box = page.locator(".u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + 50)
+    page.wait_for_function(
+        "newest => document.querySelectorAll('.u-legend .u-value')[1].textContent !== newest", arg=newest
+    )
+
+
+def test_a_zoom_survives_a_refresh_and_is_undone_by_a_double_click_or_a_button(
+    app: Flask, page: Any, server: Server
+) -> None:
+    with_history(app)
+    page.goto(server.url)
+    whole = page.get_by_role("button", name="Show all of it", include_hidden=True)
+    page.locator(".u-over").wait_for()
+    assert whole.is_hidden()
+    drag(page, 0.3, 0.6)
+    page.wait_for_function("() => !document.querySelector('.whole-span').hidden")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(500)
+    assert whole.is_visible()
+    page.locator(".u-over").dblclick()
+    page.wait_for_function("() => document.querySelector('.whole-span').hidden")
+    drag(page, 0.3, 0.6)
+    page.locator(".whole-span").click()
+    page.wait_for_function("() => document.querySelector('.whole-span').hidden")
+
+
+def test_another_span_is_drawn_in_place(app: Flask, page: Any, server: Server) -> None:
+    with_history(app)
+    page.goto(server.url)
+    with page.expect_response(lambda answer: "span=24h" in answer.url):
+        page.get_by_role("link", name="24 h").click()
+    page.locator(".u-over").wait_for()
+    assert page.url == server.url + "/"
+    assert page.get_by_role("link", name="24 h").get_attribute("aria-current") == "true"
+
+
+def test_the_chart_follows_the_width_of_the_page_and_its_colours(app: Flask, page: Any, server: Server) -> None:
+    with_history(app)
+    page.goto(server.url)
+    page.locator(".u-over").wait_for()
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.wait_for_function("() => document.querySelector('.uplot').getBoundingClientRect().width <= 340")
+    page.emulate_media(color_scheme="dark")
+    page.locator(".u-over").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_numbers_are_there_as_a_table(app: Flask, page: Any, server: Server) -> None:
+    with_history(app)
+    page.goto(server.url)
+    page.get_by_text("The numbers as a table").click()
+    page.get_by_role("columnheader", name="Generation, kW").wait_for()
+    assert page.locator("#history tbody tr").count() > 20
+
+
+def test_a_chart_that_cannot_be_loaded_says_so_and_tries_again(
+    app: Flask, page: Any, server: Server, watch: Watch
+) -> None:
+    with_history(app)
+    watch.allowed.append("503")
+    page.route("**/dashboard/chart*", lambda route: route.fulfill(status=503, body="busy"))
+    page.goto(server.url)
+    page.get_by_text("The chart could not be loaded").wait_for()
+    page.unroute("**/dashboard/chart*")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.locator(".u-over").wait_for()
+
+
+def test_without_javascript_orders_mode_and_chart_work(browser: Any, server: Server) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(server.url)
+    page.locator(".order.all_to_minimum summary").click()
+    page.get_by_label("Type MINIMUM to confirm").fill("MINIMUM")
+    page.get_by_role("button", name="All to minimum").click()
+    page.get_by_text("Ordered: All to minimum.").wait_for()
+    page.get_by_role("link", name="6 h").click()
+    page.get_by_role("heading", name="Power of the farm, last 6 h").wait_for()
     context.close()

@@ -8,13 +8,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import clock
 from app.extensions import db
 from app.models import BalanceCycle, Miner
+from app.store import settings
 from tests import factories
 
 
 def version(client: FlaskClient) -> str:
-    found = re.search(r'name="shown" value="([0-9a-f]+)"', client.get("/dashboard/live").text)
+    found = re.search(r'name="shown" value="([0-9a-f.]+)"', client.get("/dashboard/live").text)
     assert found
     return found[1]
 
@@ -34,10 +36,11 @@ def test_pages_render_with_a_farm(client: FlaskClient, farm: None, path: str) ->
 
 def test_it_says_in_one_line_how_it_is_and_why(client: FlaskClient, farm: None) -> None:
     page = client.get("/").text
-    line = re.search(r'<p role="status">(.*?)</p>', page, re.DOTALL)
+    line = re.search(r'<p class="line">(.*?)</p>', page, re.DOTALL)
     assert line
     assert "OK" in line[1]
-    assert "313 kW below the target" in line[1]
+    assert "2,531 of 2,844 kW used, 313 kW below target; the changed setting acts with the next cycle" in line[1]
+    assert "313 kW below the target, but no miner can be raised now" in page
 
 
 def test_it_shows_the_cycles_numbers_as_they_are(client: FlaskClient, farm: None) -> None:
@@ -81,7 +84,13 @@ def test_a_balancer_that_stopped_is_not_shown_as_ok(app: Flask, client: FlaskCli
     "break_it, sentence",
     [
         (lambda: factories.job("status", ok=False, failures_in_a_row=3, last_error="no route"), "3 times in a row"),
-        (lambda: factories.job("plant", age_s=400.0), "Job plant has not run"),
+        (lambda: [factories.job("balancer"), factories.job("plant", age_s=400.0)], "Job plant has not run"),
+        (lambda: factories.all_jobs(age_s=400.0), "No job is running"),
+        (lambda: factories.source("UG2", "generation", status="timeout"), "Plant source UG2 does not answer: timeout"),
+        (lambda: factories.miner(7, factories.model(max_preset="1500"), managed=True), "1 miner runs above the max"),
+        (lambda: factories.miner(7), "No miner is managed"),
+        (lambda: factories.miner(7), "1 miner is of an unknown model"),
+        (lambda: None, "No miner has been found yet"),
         (factories.refusal, "did not answer within 10 s"),
         (lambda: factories.reading(100.0), "stale"),
         (lambda: factories.reading(900.0), "plant is lost"),
@@ -103,7 +112,7 @@ def test_it_names_what_is_broken(app: Flask, client: FlaskClient, break_it: obje
 def test_what_is_mended_is_not_named_any_more(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         factories.refusal(30.0)
-        row = factories.miner(7, online=False)
+        row = factories.miner(7, factories.model(max_preset="2800"), online=False, managed=True)
         mac = row.mac
         factories.change(row, 60.0, outcome="not_applied")
     assert "did not take" in client.get("/").text
@@ -121,7 +130,7 @@ def test_many_offline_miners_are_summed_up(app: Flask, client: FlaskClient) -> N
     with app.app_context():
         for number in range(9):
             factories.miner(number, online=False)
-    assert "3 more miners offline" in client.get("/").text
+    assert "6 more miners are offline" in client.get("/").text
 
 
 def test_it_asks_the_database_at_most_twelve_times(client: FlaskClient, farm: None, queries: list[str]) -> None:
@@ -138,8 +147,8 @@ def test_texts_of_miners_are_escaped(app: Flask, client: FlaskClient) -> None:
         evil = factories.miner(1, label="<script>x</script>", online=False, hostname="<b>")
         factories.change(evil, reason="<img src=x>", error_message="<i>")
         bad = "<img src=x>"
-        planned = [{"mac": evil.mac, "kind": bad, "old_preset": "<i>", "new_preset": bad, "old_power_w": 1.0,
-                    "new_power_w": 2.0, "reason": bad, "origin": "balancer"}]  # fmt: skip
+        planned = [{"miner_id": evil.id, "mac": evil.mac, "kind": bad, "old_preset": "<i>", "new_preset": bad,
+                    "old_power_w": 1.0, "new_power_w": 2.0, "reason": bad, "origin": "balancer"}]  # fmt: skip
         cycle = factories.cycle(
             reason=bad, stays=bad, policy="<i>", planned=planned, skipped=[{"mac": "<i>", "reason": bad}]
         )
@@ -156,3 +165,131 @@ def test_a_simulated_farm_says_so_on_every_page(app: Flask, client: FlaskClient)
     app.jinja_env.globals["simulated"] = True
     for path in ("/", "/miners", "/models", "/events", "/cycles", "/nowhere"):
         assert "SIMULATED:" in client.get(path).text
+
+
+# --- the refreshing parts --------------------------------------------------------------------------------------------
+
+
+def parts_of(answer: str) -> list[str]:
+    return re.findall(r'id="part-(\w+)"', answer)
+
+
+def test_only_the_parts_that_changed_are_sent(app: Flask, client: FlaskClient, farm: None) -> None:
+    assert parts_of(client.get("/dashboard/live").text) == ["now", "order", "attention", "sources", "events"]
+    shown = version(client)
+    with app.app_context():
+        factories.change(db.session.query(Miner).first() or factories.miner(), 1.0)
+    assert parts_of(client.get("/dashboard/live", query_string={"shown": shown}).text) == ["events"]
+
+
+@pytest.mark.parametrize("shown", ["", ".", "x.y.z", "....." * 50, "<script>", "a" * 2000])
+def test_a_version_it_never_gave_is_answered_with_everything(client: FlaskClient, farm: None, shown: str) -> None:
+    answer = client.get("/dashboard/live", query_string={"shown": shown})
+    assert answer.status_code == 200
+    assert len(parts_of(answer.text)) == 5
+    assert "<script>" not in answer.text
+
+
+def test_another_language_is_another_version(client: FlaskClient, farm: None) -> None:
+    shown = version(client)
+    client.set_cookie("language", "pt_BR")
+    assert client.get("/dashboard/live", query_string={"shown": shown}).status_code == 200
+
+
+def test_a_large_busy_farm_is_refreshed_with_less_than_8_kb(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.full_farm(60)
+        factories.decided_cycle(mode="armed")
+        for name in ("UG2", "UG3"):
+            factories.source(name, "generation", last_value_kw=1400.0)
+        for name in ("C2", "C3", "C4"):
+            factories.source(name, last_value_kw=212.0)
+        db.session.query(Miner).first()
+    shown = version(client)
+    with app.app_context():
+        factories.cycle(reason="Surplus 14.2 kW has lasted 140 of 180 s", current_w=2_600_000.0)
+        factories.source("C5", last_value_kw=312.0)
+        factories.change(db.session.query(Miner).first() or factories.miner(), 1.0)
+    answer = client.get("/dashboard/live", query_string={"shown": shown})
+    assert parts_of(answer.text) == ["now", "sources", "events"]  # what a busy farm changes from reading to reading
+    assert len(answer.data) <= 8_000
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "words"),
+    [
+        ({}, "ok", "OK"),
+        ({"status": "WARNING", "delta_w": -31_000.0}, "warn", "31.0 kW above target"),
+        ({"status": "OVER_TARGET", "emergency": True, "current_w": 3_310_000.0}, "bad", "EMERGENCY: 3,310 kW used"),
+        ({"changes_count": 1, "sent": True}, "ok", "armed, it would send 1 change"),
+        ({"changes_count": 1_204}, "ok", "armed, it would send 1,204 changes"),
+        ({"reason": "surplus 14.0 kW has lasted 136 of 180 s"}, "ok", "armed, it would raise in "),
+    ],
+)
+def test_the_line_is_coloured_and_worded_by_what_is_so(
+    app: Flask, client: FlaskClient, values: dict[str, object], kind: str, words: str
+) -> None:
+    with app.app_context():
+        factories.reading()
+        factories.cycle(**({"policy": "economic"} | values))
+    page = client.get("/").text
+    assert f'<div class="status {kind}">' in page
+    line = re.search(r'<p class="line">(.*?)</p>', page, re.DOTALL)
+    assert line
+    assert words in re.sub(r"<[^>]+>", "", line[1])
+
+
+def test_the_time_left_counts_down_and_is_no_news(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.reading()
+        factories.cycle(policy="economic", reason="surplus 14.0 kW has lasted 136 of 180 s")
+    page = client.get("/dashboard/live").text
+    left = re.search(r'data-left-s="([0-9.]+)"', page)
+    assert left
+    assert 30.0 < float(left[1]) <= 40.0
+    shown = version(client)
+    with app.app_context():
+        row = db.session.query(BalanceCycle).one()
+        row.decided_monotonic_s -= 3.0
+        db.session.commit()
+    assert client.get("/dashboard/live", query_string={"shown": shown}).status_code == 204
+
+
+def test_a_farm_that_nobody_balances_is_not_green(app: Flask, client: FlaskClient, farm: None) -> None:
+    with app.app_context():
+        settings.change("mode", "off", "me", None, clock.utcnow())
+        factories.cycle(policy="economic", mode="off")
+    page = client.get("/").text
+    assert '<div class="status stale">' in page
+    assert "nothing is raised or cut while the mode is off" in page
+
+
+def test_a_failed_source_is_plain_to_see(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        factories.source("UG1", "generation", last_value_kw=3200.0)
+        factories.source("UG2", "generation", status="timeout", last_value_kw=900.0)
+        factories.source("Old", role="retired", status="missing")
+        factories.source("C1", status="missing", role="miners")
+    page = client.get("/").text
+    sources = page[page.index('id="part-sources"') : page.index('id="part-events"')]
+    assert "failed: timeout" in sources
+    assert "missing in the plant&#39;s answer" in sources
+    assert "contains the miners" in sources
+    assert "Old" not in sources
+
+
+def test_every_line_that_needs_attention_leads_somewhere(app: Flask, client: FlaskClient, farm: None) -> None:
+    with app.app_context():
+        factories.refusal()
+        factories.other_host()
+        factories.contradicted("C9")
+        factories.source("UG2", "generation", status="timeout")
+        factories.job("discovery", ok=False, failures_in_a_row=2, last_error="<b>no route")
+        settings.change("override", "stop", "me", None, clock.utcnow())
+    page = client.get("/").text
+    lines = re.findall(r'<li class="(?:bad|warn)">(.*?)</li>', page)
+    assert len(lines) >= 8
+    for line in lines:
+        there = re.match(r'<a href="([^"]+)">', line)
+        assert there, line
+        assert client.get(there[1].replace("&amp;", "&")).status_code == 200, line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -92,6 +93,7 @@ def test_the_margins_change_has_a_history(app: Flask, client: FlaskClient, token
     [
         "/settings/safety-margin",
         "/settings/mode",
+        "/orders/stop_all",
         "/models/s19jpro",
         "/miners/02:00:00:00:00:01/managed",
         "/miners/managed",
@@ -104,7 +106,7 @@ def test_a_form_without_its_token_changes_nothing(client: FlaskClient, farm: Non
 
 
 def test_the_mode_changes_with_its_reason(app: Flask, client: FlaskClient, token: Token) -> None:
-    data = {"mode": "armed", "reason": "first night", "csrf_token": token()}
+    data = {"mode": "armed", "sure": "y", "reason": "first night", "csrf_token": token()}
     assert client.post("/settings/mode", data=data).status_code == 303
     with app.app_context():
         assert settings.load().mode == "armed"
@@ -113,12 +115,41 @@ def test_the_mode_changes_with_its_reason(app: Flask, client: FlaskClient, token
 
 
 @pytest.mark.parametrize(
-    "data", [{"mode": "on"}, {"mode": "armed", "reason": "x" * 301}, {"mode": "armed", "reason": "a\x00b"}]
+    "data",
+    [
+        {},
+        {"mode": "on"},
+        {"mode": "armed"},  # not ticked
+        {"mode": "armed", "sure": ""},
+        {"mode": "armed", "sure": "y", "reason": "x" * 301},
+        {"mode": "armed", "sure": "y", "reason": "a\x00b"},
+    ],
 )
 def test_a_bad_mode_is_refused(app: Flask, client: FlaskClient, token: Token, data: dict[str, str]) -> None:
     assert client.post("/settings/mode", data={**data, "csrf_token": token()}).status_code == 422
     with app.app_context():
         assert settings.load().mode == "observe"
+
+
+def test_arming_needs_a_tick_and_says_so(client: FlaskClient, farm: None, token: Token) -> None:
+    answer = client.post("/settings/mode", data={"mode": "armed", "reason": "first night", "csrf_token": token()})
+    assert answer.status_code == 422
+    assert "Tick this to arm; the mode was not changed." in answer.text
+    assert 'value="first night"' in answer.text
+    assert re.search(r'<details class="card modes" open>', answer.text)
+
+
+def test_an_armed_farm_needs_no_tick_to_stay_armed(client: FlaskClient, token: Token) -> None:
+    armed = {"mode": "armed", "sure": "y", "csrf_token": token()}
+    assert client.post("/settings/mode", data=armed).status_code == 303
+    assert client.post("/settings/mode", data={"mode": "armed", "csrf_token": token()}).status_code == 303
+
+
+def test_the_mode_form_says_what_arming_will_do(client: FlaskClient, farm: None) -> None:
+    page = re.sub(r"\s+", " ", client.get("/").text)
+    assert "commands 8 managed miners from the next cycle on" in page
+    assert "they draw 2,531.0 kW, the target is 2,844.0 kW; up to 800.0 kW can be cut and 400.0 kW raised" in page
+    assert "Antminer S21XP has no max preset: not touched" in page
 
 
 def test_one_miner_is_managed_and_back_to_the_same_view(

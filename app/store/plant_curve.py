@@ -1,0 +1,133 @@
+"""Plant and farm over time, for charts: means of time steps, at a cost that does not grow with the span.
+
+A month of readings is 170,000 rows, so no step looks at all of its rows: each is cut into a few slots, and the first
+row of each slot counts. On short spans that is every row; on long ones a mean of rows spread evenly over the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import CTE, ColumnElement, Float, Integer, Select, bindparam, cast, func, literal, select
+
+from app.extensions import db
+from app.models import BalanceCycle, Miner, PlantReadingRow, PlantRefusal, PresetChangeRow
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`steps` steps of `step_s` from the epoch `first_s` on, each with `slots` slots in which one row is looked for."""
+
+    first_s: int
+    step_s: int
+    steps: int
+    slots: int = 1
+
+    @property
+    def values(self) -> dict[str, Any]:
+        slot_s = self.step_s / self.slots
+        return {"first_s": self.first_s, "slot_s": slot_s, "last": self.steps * self.slots - 1, "slots": self.slots}
+
+    def at_s(self, step: int) -> int:
+        """Return the epoch at which a step begins."""
+        return self.first_s + step * self.step_s
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened, and what."""
+
+    at: datetime
+    what: str
+
+
+def readings(grid: Grid) -> dict[int, tuple[float, float]]:
+    """Return the mean generation and container consumption (kW) by step; a step without a reading is not there."""
+    rows = db.session.execute(_means("readings", db.engine.dialect.name), grid.values)
+    return {int(row[0]): (float(row[1]), float(row[2])) for row in rows}
+
+
+def cycles(grid: Grid) -> dict[int, tuple[float, float, float]]:
+    """Return the mean available power, target and consumption of the managed miners (kW) by step."""
+    rows = db.session.execute(_means("cycles", db.engine.dialect.name), grid.values)
+    return {int(row[0]): (float(row[1]), float(row[2]) / 1000.0, float(row[3]) / 1000.0) for row in rows}
+
+
+def changes(grid: Grid) -> list[Moment]:
+    """Return the first change on a miner of each slot: thinned, so that a busy day stays readable."""
+    rows = db.session.execute(_first_changes(db.engine.dialect.name), grid.values)
+    return [Moment(row[0], f"{row.label or row.ip} {row.old_preset or '?'} → {_to(row)}") for row in rows]
+
+
+def refusals(grid: Grid) -> list[Moment]:
+    """Return the first refused answer of the plant of each slot, with its reason."""
+    return [Moment(*row) for row in db.session.execute(_first_refusals(db.engine.dialect.name), grid.values)]
+
+
+# --- inside ----------------------------------------------------------------------------------------------------------
+
+
+def _to(row: Any) -> str:
+    return "stop" if row.kind == "stop" else row.new_preset or "?"
+
+
+@cache
+def _slots() -> CTE:
+    number = select(literal(0, Integer).label("n")).cte("slots", recursive=True)
+    return number.union_all(select(number.c.n + 1).where(number.c.n < bindparam("last", type_=Integer)))
+
+
+def _begins(number: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
+    """When slot `number` begins, as the database keeps times: readings are found by index, whatever their number."""
+    epoch_s = bindparam("first_s", type_=Float) + number * bindparam("slot_s", type_=Float)
+    if dialect == "sqlite":
+        return func.strftime("%Y-%m-%d %H:%M:%f", epoch_s, "unixepoch")
+    return func.to_timestamp(epoch_s)
+
+
+def _first_of(slots: CTE, id_: Any, at: Any, dialect: str) -> Any:
+    """The id of the first row of each slot."""
+    return (
+        select(id_)
+        .where(at >= _begins(slots.c.n, dialect), at < _begins(slots.c.n + 1, dialect))
+        .order_by(at)
+        .limit(1)
+        .correlate(slots)
+        .scalar_subquery()
+    )
+
+
+@cache
+def _means(what: str, dialect: str) -> Select[*tuple[Any, ...]]:
+    slots = _slots()
+    table: Any = PlantReadingRow if what == "readings" else BalanceCycle
+    columns = (
+        (table.generation_kw, table.container_kw)
+        if what == "readings"
+        else (table.available_kw, table.target_w, table.current_w)
+    )
+    step = cast(slots.c.n, Integer) // bindparam("slots", type_=Integer)
+    found = slots.join(table, table.id == _first_of(slots, table.id, table.recorded_at, dialect))
+    return select(step.label("step"), *map(func.avg, columns)).select_from(found).group_by("step")
+
+
+@cache
+def _first_changes(dialect: str) -> Select[*tuple[Any, ...]]:
+    slots, change = _slots(), PresetChangeRow
+    found = slots.join(change, change.id == _first_of(slots, change.id, change.recorded_at, dialect))
+    found = found.join(Miner, Miner.id == change.miner_id)
+    named = select(
+        change.recorded_at, change.kind, change.old_preset, change.new_preset, Miner.label, Miner.ip
+    )
+    return named.select_from(found).order_by(change.recorded_at)
+
+
+@cache
+def _first_refusals(dialect: str) -> Select[*tuple[Any, ...]]:
+    slots, refusal = _slots(), PlantRefusal
+    found = slots.join(refusal, refusal.id == _first_of(slots, refusal.id, refusal.refused_at, dialect))
+    told = select(refusal.refused_at, refusal.reason)
+    return told.select_from(found).order_by(refusal.refused_at)
