@@ -121,7 +121,7 @@ class Config:
     workers: int
     log_level: str
     simulated: bool
-    origins: Mapping[str, str] = field(default_factory=dict, compare=False)  # key -> "file" or "environment"; the rest are defaults
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)  # key: file | environment; else a default
 
     @property
     def bind_address(self) -> str:

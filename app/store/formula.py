@@ -50,7 +50,7 @@ class Picture:
 
 
 def picture(now: Stamp, wanted: Mapping[int, str]) -> Picture:
-    """Return the picture with the roles in force and with those `wanted` by source id; an unfit one is not looked at."""
+    """Return the picture with the roles in force and with those `wanted` by source id; unfit ones do not count."""
     reading = db.session.scalars(select(PlantReadingRow).order_by(PlantReadingRow.recorded_at.desc()).limit(1)).first()
     settings = settings_store.load()
     books = _books()

@@ -79,9 +79,10 @@ def record(found: Mapping[str, Judged], seen: Evidence, now: datetime) -> None:
             rows[one.name].check_note = found[one.name].finding.reason[:NOTE_LENGTH]
 
 
-def contradictions() -> tuple[Contradiction, ...]:
-    """Return the meters whose role is wrong by what they measured."""
-    return rules.contradictions([_judgement(row) for row in _sources()])
+def contradictions(rows: Iterable[PlantSource] | None = None) -> tuple[Contradiction, ...]:
+    """Return the meters whose role is wrong by what they measured. `rows`: sources as already loaded."""
+    meters = _sources() if rows is None else [row for row in rows if row.kind == SourceKind.CONSUMPTION]
+    return rules.contradictions([_judgement(row) for row in meters])
 
 
 def verdicts() -> dict[str, Judgement]:

@@ -48,7 +48,7 @@ def answer_all(
     with writing() as session:
         theirs: list[str] = []
         try:
-            settings.put_seen(session, chosen, chosen_seen, who, reason, now)
+            settings.put_seen(session, chosen, chosen_seen, who=who, reason=reason, now=now)
         except ChangedMeanwhile as error:
             theirs = list(error.names)
         known = newest(session)

@@ -102,7 +102,7 @@ def change_seen(
     """
     checked = {name: rules.check(name, value) for name, value in wanted.items()}
     with writing() as session:
-        put_seen(session, checked, seen, who, reason, now)
+        put_seen(session, checked, seen, who=who, reason=reason, now=now)
     return checked
 
 
@@ -110,13 +110,16 @@ def put_seen(
     session: scoped_session[Any] | Session,
     checked: Mapping[str, Any],
     seen: Mapping[str, Any],
+    *,
     who: str,
     reason: str | None,
     now: datetime,
 ) -> None:
     """As `put`, unless somebody changed one of these settings after it was `seen`: see `change_seen`."""
     in_force = rules.from_values(_stored(session))
-    theirs = [name for name, value in checked.items() if getattr(in_force, name) not in (value, seen.get(name, _UNSEEN))]
+    theirs = [
+        name for name, value in checked.items() if getattr(in_force, name) not in (value, seen.get(name, _UNSEEN))
+    ]
     if theirs:
         raise ChangedMeanwhile(theirs, f"Changed by somebody else meanwhile: {', '.join(theirs)}. Look at it again.")
     put(session, checked, who, reason, now)

@@ -16,7 +16,11 @@ from app.web import (
     miner_models,
     miners,
     page,
+    questionnaire,
     settings,
+    settings_page,
+    setup,
+    source_roles,
 )
 
 
@@ -27,5 +31,7 @@ def register(app: Flask) -> None:
     language.install(app)
     formats.install(app)
     page.install(app)
-    for module in (dashboard, miners, miner_models, events, cycles, settings, language, health):
+    for module in (dashboard, miners, miner_models, events, cycles, setup, language, health):
         app.register_blueprint(module.bp)
+    for bp in {module.bp for module in (settings, settings_page, source_roles, questionnaire)}:  # one that they share
+        app.register_blueprint(bp)
