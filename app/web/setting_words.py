@@ -72,7 +72,7 @@ def value(name: str, stored: Any) -> str:
     if isinstance(stored, bool):
         return _("yes") if stored else _("no")
     if isinstance(stored, int | float):
-        return f"{figure(stored)} {unit(spec.unit)}".strip() if spec else figure(stored)
+        return f"{figure(stored)}\N{NO-BREAK SPACE}{unit(spec.unit)}".rstrip() if spec else figure(stored)
     return words(name).choices.get(str(stored), str(stored)) if spec else str(stored)
 
 
@@ -91,23 +91,27 @@ def bounds(spec: SettingSpec) -> str:
     """The allowed values in words: `0 to 50 %`; empty for a choice, which shows them."""
     if spec.kind in ("choice", "boolean"):
         return ""
-    values = {"least": figure(spec.minimum), "most": figure(spec.maximum), "unit": unit(spec.unit)}
     if spec.optional:
-        return _("%(least)s to %(most)s %(unit)s, or empty for none", **values)
-    return _("%(least)s to %(most)s %(unit)s", **values).strip()
+        return _("%(least)s to %(most)s, or empty for none", **_ends(spec))
+    return _("%(least)s to %(most)s", **_ends(spec))
 
 
 def refusal(spec: SettingSpec) -> str:
     """What to write instead, beside the field."""
-    values = {"label": words(spec.name).label, "least": figure(spec.minimum), "most": figure(spec.maximum),
-              "unit": unit(spec.unit)}  # fmt: skip
+    label = words(spec.name).label
     if spec.kind in ("choice", "boolean"):
-        return _("%(label)s: choose one of the values offered.", label=values["label"])
+        return _("%(label)s: choose one of the values offered.", label=label)
     if spec.optional:
-        return _("%(label)s: write a number from %(least)s to %(most)s %(unit)s, or leave it empty for none.", **values)
+        return _("%(label)s: write a number from %(least)s to %(most)s, or leave it empty for none.", label=label,
+                 **_ends(spec))  # fmt: skip
     if spec.kind == "integer":
-        return _("%(label)s: write a whole number from %(least)s to %(most)s %(unit)s.", **values).replace(" .", ".")
-    return _("%(label)s: write a number from %(least)s to %(most)s %(unit)s.", **values).replace(" .", ".")
+        return _("%(label)s: write a whole number from %(least)s to %(most)s.", label=label, **_ends(spec))
+    return _("%(label)s: write a number from %(least)s to %(most)s.", label=label, **_ends(spec))
+
+
+def _ends(spec: SettingSpec) -> dict[str, str]:
+    most = f"{figure(spec.maximum)}\N{NO-BREAK SPACE}{unit(spec.unit)}".rstrip()
+    return {"least": figure(spec.minimum), "most": most}
 
 
 def _words() -> dict[str, Words]:

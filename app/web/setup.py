@@ -24,7 +24,7 @@ from app.web import formats, page, setup_steps
 from app.web.forms import ModeForm, options
 from app.web.questionnaire import CONNECTION, connections
 from app.web.setup_steps import Step
-from app.web.source_roles import role_words
+from app.web.source_roles import meter_says, role_words
 
 bp = Blueprint("setup", __name__, url_prefix="/setup")
 
@@ -162,6 +162,7 @@ def _page(
         by_key={step.key: step for step in found},
         older=False,
         role_words=role_words,
+        meter_says=meter_says,
         **_steps_context(found),
     )
 

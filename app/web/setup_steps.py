@@ -143,7 +143,7 @@ def _managed(facts: Facts) -> tuple[str, str]:
     fleet = facts.fleet
     if not fleet.models:
         return WAITS, _("Waits for miners.")
-    fact = _("%(managed)s of %(all)s.", managed=formats.number(fleet.managed), all=formats.number(fleet.miners))
+    fact = _("%(managed)s of %(all)s miners.", managed=formats.number(fleet.managed), all=formats.number(fleet.miners))
     return (DONE if fleet.managed else OPEN), fact
 
 
@@ -161,4 +161,5 @@ def _observe(facts: Facts, now: datetime) -> tuple[str, str]:
 def _arm(facts: Facts) -> tuple[str, str]:
     if facts.settings.mode is Mode.ARMED:
         return DONE, _("PowerHive controls the managed miners.")
-    return OPEN, _("Mode: %(mode)s. Nothing is sent to the miners.", mode=formats.mode(facts.settings.mode))
+    state = OPEN if facts.fleet.managed and facts.cycle is not None else WAITS
+    return state, _("Mode: %(mode)s. Nothing is sent to the miners.", mode=formats.mode(facts.settings.mode))

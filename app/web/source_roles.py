@@ -12,11 +12,13 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
+from app.core.meter_roles import Contradiction
 from app.core.types import SourceKind, SourceRole
 from app.errors import ChangedMeanwhile, Conflict, NotFound
 from app.store import formula, plant_history
 from app.store.formula import Picture, SourceLine
-from app.web import page
+from app.web import page, sentences
+from app.web.language import locale
 from app.web.settings import bp
 
 _FIELD = re.compile(r"(role|seen)-([0-9]{1,9})")
@@ -89,6 +91,11 @@ def source_status(line: SourceLine) -> tuple[str, str]:
     return (_("never seen"), "stale") if word == "unknown" else (word, "bad")
 
 
+def meter_says(found: Contradiction) -> str:
+    """What is wrong with a role, as the rules say it. Not `|said`: it begins with a meter's name."""
+    return sentences.translated(found.sentence, str(locale())) + "."
+
+
 def verdict(line: SourceLine) -> str:
     """What the meter check says of a source, in a sentence."""
     if line.row.kind != SourceKind.CONSUMPTION or line.role is SourceRole.RETIRED:
@@ -122,6 +129,8 @@ def _context(wanted: dict[int, str]) -> dict[str, Any]:
         "role_words": role_words,
         "source_status": source_status,
         "verdict": verdict,
+        "meter_says": meter_says,
+        "has_meter_of_miners": any(line.wanted is SourceRole.MINERS for line in picture.lines),
         "notes": _notes(picture),
     }
 
