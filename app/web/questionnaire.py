@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -194,7 +194,7 @@ def _form(
     questions = [question for section in sections() for question in section.questions]
     longest = _("At most %(most)d characters.", most=LONGEST_ANSWER)
     texts: dict[str, Any] = {
-        q.name: SelectField(q.words, choices=options(q.choices.items()))
+        q.name: SelectField(q.words, [_offered(q.choices)], choices=options(q.choices.items()), validate_choice=False)
         if q.choices
         else TextAreaField(q.words, [Length(max=LONGEST_ANSWER, message=longest), _paragraphs])
         for q in questions
@@ -211,6 +211,16 @@ def _form(
 def _paragraphs(_form: FlaskForm, field: Field) -> None:
     if any(not (mark.isprintable() or mark in _PARAGRAPHS) for mark in field.data or ""):
         raise ValidationError(_("Leave out control characters."))
+
+
+def _offered(choices: Mapping[str, str]) -> Callable[[FlaskForm, Field], None]:
+    """Refuse what is none of the choices; an answer that was not sent is none to refuse."""
+
+    def check(_form: FlaskForm, field: Field) -> None:
+        if field.raw_data and field.data not in choices:
+            raise ValidationError(_("Choose one of the values offered."))
+
+    return check
 
 
 def _topics(form: SettingsForm) -> list[str]:

@@ -111,7 +111,9 @@ def test_the_cooldown_never_goes_below_thirty_seconds(app: Flask, client: FlaskC
 def test_one_bad_field_keeps_all_that_was_typed_and_saves_nothing(
     app: Flask, client: FlaskClient, token: Token
 ) -> None:
-    answer = client.post("/settings/group/limits", data=sent(token, {"safety_margin_percent": "15", "tolerance_w": "x"}))
+    answer = client.post(
+        "/settings/group/limits", data=sent(token, {"safety_margin_percent": "15", "tolerance_w": "x"})
+    )
     assert answer.status_code == 422
     assert 'value="15"' in answer.text
     assert 'value="x"' in answer.text
@@ -165,7 +167,9 @@ def test_a_good_value_is_in_force(
 
 
 def test_only_what_was_changed_is_written(app: Flask, client: FlaskClient, token: Token) -> None:
-    data = sent(token, {"safety_margin_percent": "15", "tolerance_w": "500", "farm_limit_kw": "", "last_resort": "stop"})
+    data = sent(
+        token, {"safety_margin_percent": "15", "tolerance_w": "500", "farm_limit_kw": "", "last_resort": "stop"}
+    )
     assert client.post("/settings/group/limits", data=data).status_code == 303
     with app.app_context():
         assert [change.name for change in settings.history()] == ["safety_margin_percent"]
@@ -290,7 +294,8 @@ def test_the_deployment_is_shown_without_secrets_and_with_its_origin(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "query", ["", "page=2", "page=x", "page=-1", "page=99999999", "name=nothing", "q=%00", "q=" + "x" * 500, "format=xml"]
+    "query",
+    ["", "page=2", "page=x", "page=-1", "page=99999999", "name=nothing", "q=%00", "q=" + "x" * 500, "format=xml"],
 )
 def test_the_history_takes_any_query(app: Flask, client: FlaskClient, query: str) -> None:
     put(app, "tolerance_w", 600, "ann", "less nervous")
@@ -318,9 +323,7 @@ def test_the_history_is_a_file_without_formulas(app: Flask, client: FlaskClient)
     assert second[1:] == ["tolerance_w", "500", "600", "ann", "'=1+1"]
 
 
-def test_the_page_takes_few_queries(
-    app: Flask, client: FlaskClient, queries: list[str], farm: None
-) -> None:
+def test_the_page_takes_few_queries(app: Flask, client: FlaskClient, queries: list[str], farm: None) -> None:
     queries.clear()
     client.get("/settings")
     assert len(queries) <= 6
