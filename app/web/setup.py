@@ -62,7 +62,8 @@ def live_steps() -> Response:
     """The list of the steps as they stand now; `shown`: the version of the page below it."""
     facts = store.facts(clock.stamp())
     found = _steps(facts)
-    older = request.args.get("shown") != _version(found, facts)
+    version = _version(found, facts)
+    older = None if request.args.get("shown") == version else version  # in the link: a mere #step would load nothing
     return make_response(render_template("setup/_steps.html", **_steps_context(found), older=older))
 
 
@@ -160,7 +161,8 @@ def _page(
         cure=setup_steps.cure(facts.refusal.kind) if facts.refusal else "",
         observe_s=setup_steps.OBSERVE_S,
         by_key={step.key: step for step in found},
-        older=False,
+        older=None,
+        refused=status != 200,
         role_words=role_words,
         meter_says=meter_says,
         **_steps_context(found),
