@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from flask_babel import gettext as _
 
 from app.core.settings import SPECS, SettingSpec
 from app.web import formats
+from app.web.language import locale
 
 # By buttons of the dashboard, each with its own confirmation, never by a form among others.
 ELSEWHERE = ("mode", "override")
@@ -115,6 +117,12 @@ def _ends(spec: SettingSpec) -> dict[str, str]:
 
 
 def _words() -> dict[str, Words]:
+    return _words_in(str(locale()))
+
+
+@lru_cache(maxsize=8)
+def _words_in(_language: str) -> dict[str, Words]:
+    """All words in the reader's language, made once: a page of history asks for hundreds of them."""
     return {
         "mode": Words(
             _("Mode"),
