@@ -26,6 +26,7 @@ from app.web.setting_fields import SettingsForm
 from app.web.settings import bp
 
 CONNECTION = "connection"  # the record of how the plant is connected: a key of `connections()`
+BY_QUESTIONNAIRE = "the plant owner's questionnaire"  # the reason in the history: rows keep English (decision 0008)
 LONGEST_ANSWER = 2000
 SEEN_RECORD = "record_"
 _PARAGRAPHS = {"\n", "\r", "\t"}
@@ -243,7 +244,7 @@ def _seen_records(form: SettingsForm) -> dict[str, int]:
 
 
 def _reason(form: SettingsForm) -> str:
-    return (form.reason.data or "").strip() or _("the plant owner's questionnaire")
+    return (form.reason.data or "").strip() or BY_QUESTIONNAIRE
 
 
 def _told(settings: int, answers: int) -> str:

@@ -67,10 +67,10 @@ def words(name: str) -> Words:
 
 
 def value(name: str, stored: Any) -> str:
-    """A value with its unit, as people read it: `12.5 %`, `none`, `yes`."""
+    """A value with its unit, as people read it: `12.5 %`, `no limit`, `yes`."""
     spec = SPECS.get(name)
     if stored is None:
-        return _("none")
+        return _("no limit")  # every setting that may be empty is one
     if isinstance(stored, bool):
         return _("yes") if stored else _("no")
     if isinstance(stored, int | float):
@@ -94,7 +94,7 @@ def bounds(spec: SettingSpec) -> str:
     if spec.kind in ("choice", "boolean"):
         return ""
     if spec.optional:
-        return _("%(least)s to %(most)s, or empty for none", **_ends(spec))
+        return _("%(least)s to %(most)s, or empty for no limit", **_ends(spec))
     return _("%(least)s to %(most)s", **_ends(spec))
 
 
@@ -104,7 +104,7 @@ def refusal(spec: SettingSpec) -> str:
     if spec.kind in ("choice", "boolean"):
         return _("%(label)s: choose one of the values offered.", label=label)
     if spec.optional:
-        return _("%(label)s: write a number from %(least)s to %(most)s, or leave it empty for none.", label=label,
+        return _("%(label)s: write a number from %(least)s to %(most)s, or leave it empty for no limit.", label=label,
                  **_ends(spec))  # fmt: skip
     if spec.kind == "integer":
         return _("%(label)s: write a whole number from %(least)s to %(most)s.", label=label, **_ends(spec))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from app.web.settings import bp
 
 LIMITS = ("safety_margin_percent", "farm_limit_kw")  # what the target at the present reading follows from
 
+BY_DEFAULT = "back to the default"  # the reason in the history: rows keep English (decision 0008)
 CSV_HEADER = ("changed_at", "setting", "old_value", "new_value", "changed_by", "reason")
 
 
@@ -90,7 +92,7 @@ def back_to_default() -> BaseResponse:
     seen = setting_fields.form([name]).seen()
     default = SPECS[name].default
     try:
-        store.change_seen({name: default}, seen, page.who(), _("back to the default"), clock.utcnow())
+        store.change_seen({name: default}, seen, page.who(), BY_DEFAULT, clock.utcnow())
     except ChangedMeanwhile as error:
         return _page(409, group, None, error.names)
     flash(_("%(label)s is back at its default: %(value)s.", label=setting_words.words(name).label,
@@ -162,13 +164,24 @@ def _page(
         bounds=setting_words.bounds,
         unit=setting_words.unit,
         limits=LIMITS,
-        consequence=_consequence(settings, latest),
+        consequence=_consequence(_as_typed(settings, refused), latest),
         deployed=deployment.lines(current_app.extensions["powerhive_config"]),
     )
 
 
 def _line(value: store.SettingValue, newer: bool) -> Line:
     return Line(value.spec, setting_words.words(value.spec.name), value.value, value.last_change, newer)
+
+
+def _as_typed(settings: Settings, refused: SettingsForm | None) -> Settings:
+    """The settings with what a refused form says of margin and limit, where that can be read."""
+    if refused is None or LIMITS[0] not in refused.names:
+        return settings
+    typed = {}
+    for name in LIMITS:
+        with suppress(SettingError):
+            typed[name] = setting_fields.read(SPECS[name], refused[name].data or "")
+    return rules.changed(settings, typed)
 
 
 def _consequence(settings: Settings, cycle: BalanceCycle | None) -> str:

@@ -72,7 +72,7 @@ def scan() -> BaseResponse:
     """Order a scan of the subnets: 303 back."""
     if not FlaskForm().validate_on_submit():
         return _page(422, _("The form was not complete; nothing was changed."))
-    commands.enqueue(commands.SCAN, by=page.who(), now=clock.utcnow(), reason=_("setup"))
+    commands.enqueue(commands.SCAN, by=page.who(), now=clock.utcnow(), reason="setup")
     flash(_("A scan is ordered. What it finds shows here within a minute."))
     return _back("miners")
 

@@ -71,6 +71,15 @@ def test_the_page_shows_every_setting_with_unit_bounds_default_and_last_change(a
     assert "by ann, was 30 s: new relays" in text
 
 
+def test_only_limits_may_be_empty(app: Flask) -> None:
+    """Or the words "no limit" for an empty value are wrong."""
+    assert {name for name, spec in SPECS.items() if spec.optional} == {
+        "farm_limit_kw", "ramp_up_kw_per_min", "ramp_down_kw_per_s",
+    }  # fmt: skip
+    with app.test_request_context():
+        assert setting_words.value("farm_limit_kw", None) == "no limit"
+
+
 def test_a_setting_without_words_yet_still_has_a_place(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setting_words, "_words", dict)
     with app.test_request_context():
@@ -118,6 +127,13 @@ def test_one_bad_field_keeps_all_that_was_typed_and_saves_nothing(
     assert 'value="15"' in answer.text
     assert 'value="x"' in answer.text
     assert in_force(app, "safety_margin_percent") == 10
+
+
+def test_a_refused_form_shows_the_consequence_of_what_was_typed(client: FlaskClient, farm: None, token: Token) -> None:
+    data = sent(token, {"safety_margin_percent": "20", "farm_limit_kw": "x"})
+    answer = client.post("/settings/group/limits", data=data)
+    assert answer.status_code == 422
+    assert "so the target is 2,528.0 kW" in answer.text
 
 
 @pytest.mark.parametrize("reason", ["x" * 301, "a\nb", "a\x07"])
