@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField, SelectField, StringField, ValidationError
 from wtforms.validators import Length
@@ -24,7 +25,7 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
     """Some settings by name, each with a hidden `seen_<name>`: the value the form was loaded with, as JSON."""
 
     names: tuple[str, ...] = ()
-    reason = StringField("reason", [Length(max=300, message="At most 300 characters."), printable])
+    reason = StringField("reason", [Length(max=300, message=_l("At most 300 characters.")), printable])
 
     def wanted(self) -> dict[str, Any]:
         """Return the values that differ from what the form was loaded with; only after it was found valid.

@@ -20,7 +20,7 @@ from app.errors import Conflict, SettingError
 from app.store import commands, fleet, miner_models, records, settings
 from app.store import setup as store
 from app.store.setup import Facts, ModelFacts
-from app.web import formats, page, setup_steps
+from app.web import formats, model_words, page, setup_steps
 from app.web.forms import ModeForm, options
 from app.web.questionnaire import CONNECTION, connections
 from app.web.setup_steps import Step
@@ -108,9 +108,10 @@ def choose_max_preset(alias: str) -> BaseResponse:
     try:
         model = miner_models.set_max_preset(alias, form.max_preset.data or "", version)
     except (SettingError, Conflict) as error:
-        form.max_preset.errors = [str(error)]
+        form.max_preset.errors = [formats.said(str(error))]
         return _page(409 if isinstance(error, Conflict) else 422, refused=(alias, form))
-    flash(f"{model.name}: {miner_models.consequence(alias, model.max_preset).sentence}")
+    meant = model_words.consequence(miner_models.consequence(alias, model.max_preset))
+    flash(_("%(model)s saved. %(consequence)s", model=model.name, consequence=meant))
     return _back("presets")
 
 
@@ -206,7 +207,7 @@ def _card(one: ModelFacts, refused: tuple[str, MaxPresetForm] | None) -> ModelCa
         choices.append((preset.name, words))
     form.max_preset.choices = options(choices)
     none = miner_models.consequence_of(None, counts)
-    return ModelCard(one, form, (chosen or none).sentence)
+    return ModelCard(one, form, model_words.consequence(chosen or none))
 
 
 def _config() -> Config:

@@ -17,7 +17,7 @@ from app.core.types import SourceKind, SourceRole
 from app.errors import ChangedMeanwhile, Conflict, NotFound
 from app.store import formula, plant_history
 from app.store.formula import Picture, SourceLine
-from app.web import page, sentences
+from app.web import formats, page, sentences
 from app.web.language import locale
 from app.web.settings import bp
 
@@ -53,7 +53,7 @@ def change_roles() -> BaseResponse:
         return _page(409, _("Somebody else changed %(names)s meanwhile. What you chose is kept; look at it, then save "
                             "again.", names=", ".join(error.names)), wanted)  # fmt: skip
     except (Conflict, NotFound) as error:
-        return _page(422, str(error))
+        return _page(422, formats.said(str(error)))
     flash(_saved([source.name for source in changed]))
     return redirect(url_for("settings.sources"), 303)
 
