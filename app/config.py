@@ -10,7 +10,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -121,6 +121,7 @@ class Config:
     workers: int
     log_level: str
     simulated: bool
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)  # key: file | environment; else a default
 
     @property
     def bind_address(self) -> str:
@@ -174,7 +175,11 @@ def load(environ: Mapping[str, str], instance_dir: Path | None = None) -> Config
         raise ConfigError(problems)
     database = values.absolute_database_url(checked.pop("database_url"), folder.path)
     config = Config(
-        instance=folder.path, secret_key=Secret(folder.secret_key()), database_url=Secret(database), **checked
+        instance=folder.path,
+        secret_key=Secret(folder.secret_key()),
+        database_url=Secret(database),
+        origins={key: "environment" if name.startswith(PREFIX) else "file" for key, (name, _raw) in given.items()},
+        **checked,
     )
     if config.database_path is not None:
         folder.reserve(config.database_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class PowerHiveError(Exception):
     """Base of everything PowerHive raises on purpose. `str(error)` is a sentence for people."""
@@ -29,6 +31,14 @@ class NotFound(PowerHiveError):
 
 class Conflict(PowerHiveError):
     """The request is well formed, but a rule or the present state forbids it."""
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody else changed what this form was loaded with. `names`: which of its fields, in their order."""
+
+    def __init__(self, names: Sequence[str], sentence: str) -> None:
+        self.names = tuple(names)
+        super().__init__(sentence)
 
 
 class PlantError(PowerHiveError):

@@ -71,6 +71,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8080, help="of the pages; the next free one where it is taken")
     parser.add_argument("--instance", type=Path, default=ROOT / "instance-demo")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--by-hand", action="store_true", help="take no decision at the first start: begin on /setup")
     return parser.parse_args()
 
 
@@ -86,7 +87,7 @@ def _run(options: argparse.Namespace, children: list[subprocess.Popen[str]]) -> 
     children.append(simulator)
     _write_settings(folder, facts)
     env = _scrubbed() | {"POWERHIVE_INSTANCE": str(folder)}
-    _prepare(folder, env, facts)
+    _prepare(folder, env, facts, by_hand=options.by_hand)
     port = processes.free_port(options.port)
     env["POWERHIVE_BIND"] = f"127.0.0.1:{port}"
     url = f"http://127.0.0.1:{port}/"
@@ -172,11 +173,14 @@ def _write_settings(folder: Path, facts: Mapping[str, Any]) -> None:
     path.write_text("# Written by `make demo` at each start.\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _prepare(folder: Path, env: Mapping[str, str], facts: Mapping[str, Any]) -> None:
-    """Bring the tables up to date; at the first start also take the operator's decisions (demo/seed.py)."""
+def _prepare(folder: Path, env: Mapping[str, str], facts: Mapping[str, Any], *, by_hand: bool) -> None:
+    """Bring the tables up to date; at the first start also take the operator's decisions (demo/seed.py).
+
+    `by_hand`: leave these decisions to whoever opens the pages.
+    """
     _call(env, "-m", "flask", "--app", "wsgi", "db", "upgrade")
     seeded = folder / "seeded"
-    if seeded.exists():
+    if by_hand or seeded.exists():
         return
     print(f"first start: looking for the {facts['miners']} simulated miners ...", flush=True)
     _call(env, "-m", "demo.seed", str(facts["miners"]))

@@ -5,5 +5,7 @@ What is checked of every page (queries, accessibility, width, language) is check
 
 from __future__ import annotations
 
-PAGES = ["/", "/miners", "/models", "/models/s19jpro", "/events", "/events/1", "/cycles", "/cycles/2"]
+PAGES = ["/", "/miners", "/models", "/models/s19jpro", "/events", "/events/1", "/cycles", "/cycles/2",
+         "/settings", "/settings/sources", "/settings/history", "/settings/questionnaire",
+         "/settings/questionnaire/print", "/setup"]  # fmt: skip
 PAGES += ["/dashboard/chart"]

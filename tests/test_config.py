@@ -237,7 +237,7 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_a_field_of_the_config() -> None:
-    assert {field.name for field in fields(Config)} == {s.key for s in SETTINGS} | {"instance", "secret_key"}
+    assert {field.name for field in fields(Config)} == {s.key for s in SETTINGS} | {"instance", "secret_key", "origins"}
 
 
 def test_a_wrong_setting_ends_the_program_with_2_and_no_traceback(tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from app.models.fleet import (
     ModelPreset,
     OtherHost,
 )
-from app.models.operation import Command, JobRun, SchedulerTerm, SettingChange, SettingRow
+from app.models.operation import Command, JobRun, OperatorRecord, SchedulerTerm, SettingChange, SettingRow
 from app.models.plant import PlantReadingRow, PlantRefusal, PlantSource
 
 __all__ = [
     "BalanceCycle", "BoardSample", "Command", "JobRun", "Miner", "MinerModel", "MinerPreset", "MinerSample",
-    "MinerStatusRow", "ModelPreset", "OtherHost", "PlantReadingRow", "PlantRefusal", "PlantSource",
+    "MinerStatusRow", "ModelPreset", "OperatorRecord", "OtherHost", "PlantReadingRow", "PlantRefusal", "PlantSource",
     "PresetChangeRow", "SchedulerTerm", "SettingChange", "SettingRow",
 ]  # fmt: skip

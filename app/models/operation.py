@@ -35,6 +35,18 @@ class SettingChange(Base):
     reason: Mapped[str | None] = mapped_column(String(300))
 
 
+class OperatorRecord(Base):
+    """What an operator stated that no setting can act on. The newest row of a topic counts; the others are history."""
+
+    __tablename__ = "operator_records"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(String(40), index=True)
+    answer: Mapped[str] = mapped_column(Text)
+    stated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    stated_by: Mapped[str] = mapped_column(String(80))
+
+
 class JobRun(Base):
     """The state of one periodic part: one row per job, updated in place (a log of runs would grow for ever)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, cast, extract, func, select
 
 from app.core.types import SourceKind, SourceRole
-from app.errors import Conflict, NotFound, SettingError
+from app.errors import ChangedMeanwhile, Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantSource
 from app.store import meter_roles
@@ -89,13 +90,49 @@ def set_role(name: str, role: str, who: str, now: datetime, kind: str | None = N
         if source is None:
             allowed = ", ".join(ROLES[SourceKind(found[0].kind)])
             raise Conflict(f"{name} is a {found[0].kind} source: its role can be {allowed}.")
-        if source.role != role:
-            source.role, source.role_changed_at, source.role_changed_by = role, now, who
-            source.judged_after_id = None
-        elif source.kind == SourceKind.CONSUMPTION and _is_contradicted(name):
-            source.judged_after_id = meter_roles.newest_reading_id()
-            log.warning("%s says again that %s is %s, against what it measures", who, name, role)
+        _say_role(source, role, who, now)
     return source
+
+
+def set_roles(wanted: Mapping[int, str], seen: Mapping[int, str], who: str, now: datetime) -> list[PlantSource]:
+    """Say what several sources measure, by their ids, all or none; return those whose role changed.
+
+    `seen`: the roles that whoever decides looked at. A role that is only confirmed for the first time is noted, too:
+    then somebody has said it. It does not overrule what the meter says: that takes `set_role`.
+
+    Raises:
+        NotFound: no such source.
+        Conflict: a role does not fit the kind of source.
+        ChangedMeanwhile: a source has neither the role seen nor the one wanted.
+    """
+    with writing() as session:
+        rows = {row.id: row for row in session.scalars(select(PlantSource).where(PlantSource.id.in_(wanted)))}
+        for source_id, role in wanted.items():
+            if source_id not in rows:
+                raise NotFound("There is no such plant source any more.")
+            source = rows[source_id]
+            if role not in ROLES[SourceKind(source.kind)]:
+                allowed = ", ".join(ROLES[SourceKind(source.kind)])
+                raise Conflict(f"{source.name} is a {source.kind} source: its role can be {allowed}.")
+        theirs = [row.name for key, row in rows.items() if row.role not in (wanted[key], seen.get(key))]
+        if theirs:
+            raise ChangedMeanwhile(theirs, f"Somebody else gave another role meanwhile: {', '.join(theirs)}.")
+        changed = [row for key, row in rows.items() if row.role != wanted[key]]
+        for row in changed:
+            _say_role(row, wanted[row.id], who, now)
+        for row in rows.values():
+            if row.role_changed_at is None:
+                row.role_changed_at, row.role_changed_by = now, who
+    return changed
+
+
+def _say_role(source: PlantSource, role: str, who: str, now: datetime) -> None:
+    if source.role != role:
+        source.role, source.role_changed_at, source.role_changed_by = role, now, who
+        source.judged_after_id = None
+    elif source.kind == SourceKind.CONSUMPTION and _is_contradicted(source.name):
+        source.judged_after_id = meter_roles.newest_reading_id()
+        log.warning("%s says again that %s is %s, against what it measures", who, source.name, role)
 
 
 def _is_contradicted(name: str) -> bool:

@@ -130,7 +130,12 @@ def todays_roles() -> dict[str, SourceRole]:
 
 
 def load_by_role(sources: Iterable[dict[str, Any]], today: Mapping[str, SourceRole]) -> LoadByRole:
-    """Sum up a stored reading's consumption sources in the roles they have now: a new role acts in the next cycle.
+    """Sum up a stored reading's consumption sources in the roles they have now: a new role acts in the next cycle."""
+    return plant.by_role(counted_loads(sources, today))
+
+
+def counted_loads(sources: Iterable[dict[str, Any]], today: Mapping[str, SourceRole]) -> list[CountedSource]:
+    """Return a stored reading's consumption sources, each in the role that `today` gives it.
 
     A retired one that is in the reading all the same has answered: load that nobody here controls.
     """
@@ -150,7 +155,7 @@ def load_by_role(sources: Iterable[dict[str, Any]], today: Mapping[str, SourceRo
                 good=good,
             )
         )
-    return plant.by_role(counted)
+    return counted
 
 
 # --- inside ----------------------------------------------------------------------------------------------------------

@@ -13,8 +13,11 @@ from sqlalchemy.orm import Session, scoped_session
 from app.core import settings as rules
 from app.core.settings import SettingSpec
 from app.core.types import Settings
+from app.errors import ChangedMeanwhile
 from app.extensions import db, writing
 from app.models import SettingChange, SettingRow
+
+_UNSEEN = object()  # equals no value
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,40 @@ def change_many(wanted: Mapping[str, Any], who: str, reason: str | None, now: da
     with writing() as session:
         put(session, checked, who, reason, now)
     return checked
+
+
+def change_seen(
+    wanted: Mapping[str, Any], seen: Mapping[str, Any], who: str, reason: str | None, now: datetime
+) -> dict[str, Any]:
+    """As `change_many`, for somebody who looked at the values `seen` while deciding.
+
+    Raises:
+        SettingError: as `change`.
+        ChangedMeanwhile: one of these settings is neither as it was seen nor as it is wanted. Nothing is changed then.
+    """
+    checked = {name: rules.check(name, value) for name, value in wanted.items()}
+    with writing() as session:
+        put_seen(session, checked, seen, who=who, reason=reason, now=now)
+    return checked
+
+
+def put_seen(
+    session: scoped_session[Any] | Session,
+    checked: Mapping[str, Any],
+    seen: Mapping[str, Any],
+    *,
+    who: str,
+    reason: str | None,
+    now: datetime,
+) -> None:
+    """As `put`, unless somebody changed one of these settings after it was `seen`: see `change_seen`."""
+    in_force = rules.from_values(_stored(session))
+    theirs = [
+        name for name, value in checked.items() if getattr(in_force, name) not in (value, seen.get(name, _UNSEEN))
+    ]
+    if theirs:
+        raise ChangedMeanwhile(theirs, f"Changed by somebody else meanwhile: {', '.join(theirs)}. Look at it again.")
+    put(session, checked, who, reason, now)
 
 
 def put(

@@ -17,7 +17,11 @@ from app.web import (
     miners,
     orders,
     page,
+    questionnaire,
     settings,
+    settings_page,
+    setup,
+    source_roles,
 )
 
 
@@ -28,5 +32,7 @@ def register(app: Flask) -> None:
     language.install(app)
     formats.install(app)
     page.install(app)
-    for module in (dashboard, miners, miner_models, events, cycles, settings, orders, language, health):
+    for module in (dashboard, miners, miner_models, events, cycles, orders, setup, language, health):
         app.register_blueprint(module.bp)
+    for bp in {module.bp for module in (settings, settings_page, source_roles, questionnaire)}:  # one that they share
+        app.register_blueprint(bp)

@@ -63,4 +63,5 @@ def pages() -> list[tuple[str, str]]:
         ("miner_models.index", _("Models")),
         ("events.index", _("Events")),
         ("cycles.index", _("Cycles")),
+        ("settings.index", _("Settings")),
     ]
