@@ -9,11 +9,11 @@ from sqlalchemy import select, update
 
 from app.core import ladder
 from app.core import settings as rules
-from app.core.types import MinerView, Override, Preset
+from app.core.types import Override
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
-from app.models import Command, Miner, MinerPreset, ModelPreset
-from app.store import fleet
+from app.models import Command, Miner, MinerPreset
+from app.store import fleet, rungs
 from app.store import settings as settings_store
 
 SCAN, PRESET = "scan", "preset"
@@ -56,8 +56,7 @@ def enqueue_preset(
     """
     with writing() as session:
         miner = fleet.by_mac(session, mac)
-        own = list(session.scalars(select(MinerPreset).where(MinerPreset.miner_id == miner.id)))
-        _check_preset(miner, own, preset, now)
+        _check_preset(miner, rungs.of_miner(miner.id), preset, now)
         if hold_minutes:
             miner.hold, miner.hold_until = True, now + timedelta(minutes=hold_minutes)
             miner.hold_reason = (reason or f"preset {preset} by hand")[:200]
@@ -80,6 +79,12 @@ def get(command_id: int) -> Command:
     if command is None:
         raise NotFound(f"There is no command {command_id}.")
     return command
+
+
+def latest_of(miner_id: int) -> Command | None:
+    """Return the newest order for this one miner, or None."""
+    query = select(Command).where(Command.miner_id == miner_id).order_by(Command.id.desc()).limit(1)
+    return db.session.scalars(query).first()
 
 
 def claim_next(now: datetime) -> Command | None:
@@ -137,18 +142,7 @@ def _check_preset(miner: Miner, own: list[MinerPreset], name: str, now: datetime
         raise Conflict(f"Miner {miner.mac} is of an unknown model and is not touched.")
     if not (miner.managed or fleet.is_held(miner, now)):
         raise Conflict(f"Miner {miner.mac} is neither managed nor held, so it is not commanded.")
-    top = db.session.get(ModelPreset, (miner.model.id, miner.model.max_preset)) if miner.model.max_preset else None
-    view = MinerView(
-        id=miner.id,
-        mac=miner.mac,
-        ladder=ladder.build(
-            Preset(rung.name, rung.firmware_power_w, modded_psu_required=rung.modded_psu_required) for rung in own
-        ),
-        model_alias=miner.model.alias,
-        max_preset=miner.model.max_preset,
-        max_preset_w=top.firmware_power_w if top else None,
-        allow_modded_psu=miner.model.allow_modded_psu,
-    )
+    view = rungs.view(miner, own, rungs.of_model(miner.model.id), now)
     objection = ladder.forbidden(view.ladder.get(name), view)
     if objection:
         raise Conflict(f"Not allowed: {objection}.")
