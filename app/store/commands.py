@@ -16,9 +16,9 @@ from app.models import Command, Miner, MinerPreset
 from app.store import fleet, rungs
 from app.store import settings as settings_store
 
-SCAN, PRESET = "scan", "preset"
+SCAN, PRESET, INSPECT = "scan", "preset", "inspect"
 OVERRIDES = {"all_to_minimum": Override.MINIMUM, "stop_all": Override.STOP, "resume": Override.NONE}
-KINDS = (PRESET, SCAN, *OVERRIDES)
+KINDS = (PRESET, SCAN, INSPECT, *OVERRIDES)
 
 
 def enqueue(
@@ -69,6 +69,29 @@ def enqueue_preset(
         return command.id
 
 
+def enqueue_inspection(mac: str, *, by: str, now: datetime) -> int:
+    """Order to ask one miner for everything it tells, and return the order's id; that of one still open, if any.
+
+    Raises:
+        NotFound: no such miner.
+        Conflict: it is retired, or discovery has not opened it: such a host is not contacted (SPEC 5.2).
+    """
+    with writing() as session:
+        miner = fleet.by_mac(session, mac)
+        if miner.retired:
+            raise Conflict(f"Miner {miner.mac} is retired: it is not asked.")
+        if miner.api_key is None:
+            raise Conflict(f"Miner {miner.mac} has not been opened by discovery: it is not asked.")
+        open_ = select(Command.id).where(Command.miner_id == miner.id, Command.kind == INSPECT)
+        found = session.scalar(open_.where(Command.status.in_(["waiting", "running"])).limit(1))
+        if found is not None:
+            return int(found)
+        command = _row(INSPECT, by, now, None, miner_id=miner.id, arguments={})
+        session.add(command)
+        session.flush()
+        return command.id
+
+
 def get(command_id: int) -> Command:
     """Return one order.
 
@@ -81,10 +104,10 @@ def get(command_id: int) -> Command:
     return command
 
 
-def latest_of(miner_id: int) -> Command | None:
-    """Return the newest order for this one miner, or None."""
-    query = select(Command).where(Command.miner_id == miner_id).order_by(Command.id.desc()).limit(1)
-    return db.session.scalars(query).first()
+def latest_of(miner_id: int, kind: str = PRESET) -> Command | None:
+    """Return the newest order of this kind for this one miner, or None."""
+    query = select(Command).where(Command.miner_id == miner_id, Command.kind == kind)
+    return db.session.scalars(query.order_by(Command.id.desc()).limit(1)).first()
 
 
 def claim_next(now: datetime) -> Command | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.web.miners import bulk, history, listing, one, orders
+from app.web.miners import bulk, history, inspection, listing, one, orders
 from app.web.miners.blueprint import bp
 
-__all__ = ["bp", "bulk", "history", "listing", "one", "orders"]
+__all__ = ["bp", "bulk", "history", "inspection", "listing", "one", "orders"]
