@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
-from sqlalchemy.orm import aliased, contains_eager
+from sqlalchemy.orm import aliased, contains_eager, defer
 
 from app import clock
 from app.core.types import MinerState, Outcome
@@ -94,22 +94,31 @@ SORTS: dict[str, Columns] = {
 }
 
 
+_OF_THE_MINER = ("address", "name", "managed", "added")  # sorted by without model and status
+
+
 def page(wanted: FleetFilter, sort: str = "address", page_number: int = 1, size: int = PAGE_SIZE) -> FleetPage:
     """Return one page of the miners that match, sorted by a key of `SORTS`, or by `-key` the other way round."""
     total = count(wanted)
     pages = max(1, -(-total // size))
     number = min(max(1, page_number), pages)
-    return FleetPage(listed(wanted, sort, limit=size, offset=(number - 1) * size), total, number, pages)
+    miners = listed(wanted, sort, limit=size, offset=(number - 1) * size, with_hardware=False)
+    return FleetPage(miners, total, number, pages)
 
 
 def count(wanted: FleetFilter) -> int:
     """Return how many miners match."""
-    return db.session.scalar(matching(select(func.count(Miner.id)), wanted)) or 0
+    return db.session.scalar(matching(select(func.count(Miner.id)), wanted, joined=_asks_more(wanted))) or 0
 
 
-def listed(wanted: FleetFilter, sort: str = "address", *, limit: int = 1000, offset: int = 0) -> list[Miner]:
-    """Return matching miners with model and status loaded. An unknown sort is by address."""
-    query = matching(select(Miner), wanted).options(contains_eager(Miner.model), contains_eager(Miner.status))
+def listed(
+    wanted: FleetFilter, sort: str = "address", *, limit: int = 1000, offset: int = 0, with_hardware: bool = True
+) -> list[Miner]:
+    """Return matching miners with model and status loaded. An unknown sort is by address.
+
+    `with_hardware` False: their fans and boards are read only when asked for.
+    """
+    query = matching(select(Miner), wanted).options(*_loaded(with_hardware))
     return list(db.session.scalars(query.order_by(*order(sort)).limit(limit).offset(offset)))
 
 
@@ -124,10 +133,10 @@ def batches(wanted: FleetFilter, sort: str) -> Iterator[Sequence[Miner]]:
         yield of_ids(ids[start : start + CSV_BATCH])
 
 
-def of_ids(ids: Sequence[int]) -> list[Miner]:
-    """Return these miners in this order, with model and status loaded; unknown ids are left out."""
+def of_ids(ids: Sequence[int], *, with_hardware: bool = True) -> list[Miner]:
+    """Return these miners in this order, loaded as by `listed`; unknown ids are left out."""
     query = select(Miner).outerjoin(Miner.model).outerjoin(Miner.status).where(Miner.id.in_(ids))
-    query = query.options(contains_eager(Miner.model), contains_eager(Miner.status))
+    query = query.options(*_loaded(with_hardware))
     found = {miner.id: miner for miner in db.session.scalars(query)}
     return [found[i] for i in ids if i in found]
 
@@ -149,6 +158,7 @@ def place(miner: Miner, wanted: FleetFilter, sort: str) -> Place | None:
             func.row_number().over(order_by=by), func.count().over(),
         ),
         wanted,
+        joined=_asks_more(wanted) or sort.removeprefix("-") not in _OF_THE_MINER,
     ).subquery()  # fmt: skip
     row = db.session.execute(select(ranked).where(ranked.c.id == miner.id)).first()
     return None if row is None else Place(*row[1:])
@@ -162,9 +172,13 @@ def label_groups() -> list[tuple[str, int]]:
     return [(begins, total) for begins, total in db.session.execute(query)]
 
 
-def matching(query: Select[Any], wanted: FleetFilter) -> Select[Any]:
-    """Return the query, which is about `Miner`, for the miners that match only; joins model and status."""
-    query = query.outerjoin(Miner.model).outerjoin(Miner.status)
+def matching(query: Select[Any], wanted: FleetFilter, *, joined: bool = True) -> Select[Any]:
+    """Return the query, which is about `Miner`, for the miners that match only.
+
+    `joined`: with model and status; without them where neither filter nor order needs them (a third of the time).
+    """
+    if joined:
+        query = query.outerjoin(Miner.model).outerjoin(Miner.status)
     if wanted.text.strip():
         columns = (Miner.mac, Miner.ip, Miner.label, Miner.hostname)
         query = query.where(or_(*(column.icontains(wanted.text.strip(), autoescape=True) for column in columns)))
@@ -189,6 +203,19 @@ def order(sort: str) -> Columns:
     down = sort.startswith("-")
     return (*((column.desc() if down else column.asc()).nulls_last() for column in columns),
             Miner.id.desc() if down else Miner.id.asc())  # fmt: skip
+
+
+def _asks_more(wanted: FleetFilter) -> bool:
+    """Whether the filter looks at more than the miner itself."""
+    return bool(wanted.model or wanted.state in STATES or wanted.problem in PROBLEMS)
+
+
+def _loaded(with_hardware: bool) -> tuple[Any, ...]:
+    """What is loaded with a miner; the fans and boards of 50 miners are 20 kB of JSON that a list does not show."""
+    status = contains_eager(Miner.status)
+    if not with_hardware:
+        status = status.options(defer(MinerStatusRow.fans), defer(MinerStatusRow.boards))
+    return contains_eager(Miner.model), status
 
 
 # --- problems --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from app.web.miners.blueprint import bp
 from app.web.miners.forms import ACTIONS, BulkForm
 from app.web.miners.view import View
 
+_ANY = "00:00:00:00:00:00"  # stands for a miner's MAC in an address
 LINE_HOURS = 24
 LINE_STEP_S = 3600
 CSV_COLUMNS = (
@@ -46,8 +47,8 @@ def rows() -> Response:
     204 where nothing differs from the version `shown`.
     """
     asked = request.args.getlist("id")[: fleet_list.PAGE_SIZE]
-    found = fleet_list.of_ids([int(text) for text in asked if text.isascii() and text.isdigit() and len(text) < 12])
-    body = render_template("miners/_rows.html", view=views.current(), lines={}, **row_context(found))
+    ids = [int(text) for text in asked if text.isascii() and text.isdigit() and len(text) < 12]
+    body = _rows(fleet_list.of_ids(ids, with_hardware=False))
     version = hashlib.sha256(body.encode()).hexdigest()[:16]
     if request.args.get("shown") == version:
         return Response(status=204)
@@ -86,7 +87,7 @@ def change_managed(mac: str) -> BaseResponse:
     fleet.set_managed(form.managed.data == "1", clock.utcnow(), macs=[miner.mac])
     view = views.current()
     if page.by_htmx():
-        return make_response(render_template("miners/_rows.html", view=view, lines={}, **row_context([fleet.get(mac)])))
+        return make_response(_rows([fleet.get(mac)]))
     if request.args.get("back") == "one":
         return redirect(url_for("miners.one", mac=miner.mac, **view.list_query), 303)
     return redirect(url_for("miners.index", **view.query, _anchor=row_id(miner.mac)), 303)
@@ -114,20 +115,26 @@ def show(
         refusal=refusal,
         others=fleet_list.count_other_hosts(),
         lines=_power_lines(found.miners),
-        **row_context(found.miners),
+        **_row_context(found.miners, view),
     )
 
 
-def row_context(miners: Sequence[Miner]) -> dict[str, Any]:
-    """What the rows of these miners need beside the view."""
+def _rows(miners: Sequence[Miner]) -> str:
+    """The rows alone, without the lines of their past: a refresh leaves those as they are."""
+    return render_template("miners/_rows.html", lines={}, **_row_context(miners, views.current()))
+
+
+def _row_context(miners: Sequence[Miner], view: View) -> dict[str, Any]:
+    """What the rows of these miners need. Addresses are built once: 100 `url_for` a page are 3 ms."""
     return {
+        "page_of": url_for("miners.one", mac=_ANY, **view.list_query).split(_ANY),
+        "switch_of": url_for("miners.change_managed", mac=_ANY, **view.query).split(_ANY),
         "miners": miners,
         "is_held": fleet.is_held,
         "now": clock.utcnow(),
         "why": cycles.explain_each(miners),
         "ends": fleet_list.latest_ends([miner.id for miner in miners]),
         "state_words": views.state_words(),
-        "row_id": row_id,
     }
 
 

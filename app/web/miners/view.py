@@ -30,8 +30,8 @@ class View:
     @property
     def query(self) -> dict[str, Any]:
         """The query string again, without what is default."""
-        plain = asdict(View())
-        return {name: str(value) for name, value in asdict(self).items() if value != plain[name]}
+        values = ((name, getattr(self, name)) for name in _PLAIN)
+        return {name: str(value) for name, value in values if value != _PLAIN[name]}
 
     @property
     def list_query(self) -> dict[str, Any]:
@@ -68,6 +68,9 @@ class View:
             label=self.label,
             retired=self.state == RETIRED,
         )
+
+
+_PLAIN = asdict(View())
 
 
 def current() -> View:
