@@ -99,11 +99,11 @@ _OF_THE_MINER = ("address", "name", "managed", "added")  # sorted by without mod
 
 def page(wanted: FleetFilter, sort: str = "address", page_number: int = 1, size: int = PAGE_SIZE) -> FleetPage:
     """Return one page of the miners that match, sorted by a key of `SORTS`, or by `-key` the other way round."""
-    total = count(wanted)
-    pages = max(1, -(-total // size))
+    ids = _ids(wanted, sort)  # all of them: counting separately would look at every miner twice
+    pages = max(1, -(-len(ids) // size))
     number = min(max(1, page_number), pages)
-    miners = listed(wanted, sort, limit=size, offset=(number - 1) * size, with_hardware=False)
-    return FleetPage(miners, total, number, pages)
+    shown = ids[(number - 1) * size : number * size]
+    return FleetPage(of_ids(shown, with_hardware=False), len(ids), number, pages)
 
 
 def count(wanted: FleetFilter) -> int:
@@ -118,8 +118,7 @@ def listed(
 
     `with_hardware` False: their fans and boards are read only when asked for.
     """
-    query = matching(select(Miner), wanted).options(*_loaded(with_hardware))
-    return list(db.session.scalars(query.order_by(*order(sort)).limit(limit).offset(offset)))
+    return of_ids(_ids(wanted, sort, limit=limit, offset=offset), with_hardware=with_hardware)
 
 
 def batches(wanted: FleetFilter, sort: str) -> Iterator[Sequence[Miner]]:
@@ -127,7 +126,7 @@ def batches(wanted: FleetFilter, sort: str) -> Iterator[Sequence[Miner]]:
 
     Who matches is found at the beginning: the order may change while the file is taken, nobody is left out.
     """
-    ids = list(db.session.scalars(matching(select(Miner.id), wanted).order_by(*order(sort))))
+    ids = _ids(wanted, sort)
     for start in range(0, len(ids), CSV_BATCH):
         db.session.rollback()  # no read transaction stays open while a slow reader takes the file
         yield of_ids(ids[start : start + CSV_BATCH])
@@ -158,7 +157,7 @@ def place(miner: Miner, wanted: FleetFilter, sort: str) -> Place | None:
             func.row_number().over(order_by=by), func.count().over(),
         ),
         wanted,
-        joined=_asks_more(wanted) or sort.removeprefix("-") not in _OF_THE_MINER,
+        joined=_asks_more(wanted, sort),
     ).subquery()  # fmt: skip
     row = db.session.execute(select(ranked).where(ranked.c.id == miner.id)).first()
     return None if row is None else Place(*row[1:])
@@ -205,9 +204,17 @@ def order(sort: str) -> Columns:
             Miner.id.desc() if down else Miner.id.asc())  # fmt: skip
 
 
-def _asks_more(wanted: FleetFilter) -> bool:
-    """Whether the filter looks at more than the miner itself."""
-    return bool(wanted.model or wanted.state in STATES or wanted.problem in PROBLEMS)
+def _ids(wanted: FleetFilter, sort: str, *, limit: int | None = None, offset: int = 0) -> list[int]:
+    """Return the ids of matching miners in this order: to sort 3,000 whole rows takes three times as long."""
+    query = matching(select(Miner.id), wanted, joined=_asks_more(wanted, sort)).order_by(*order(sort))
+    return list(db.session.scalars(query.limit(limit).offset(offset)))
+
+
+def _asks_more(wanted: FleetFilter, sort: str = "address") -> bool:
+    """Whether filter or order look at more than the miner itself."""
+    if wanted.model or wanted.state in STATES or wanted.problem in PROBLEMS:
+        return True
+    return sort.removeprefix("-") in SORTS and sort.removeprefix("-") not in _OF_THE_MINER
 
 
 def _loaded(with_hardware: bool) -> tuple[Any, ...]:
@@ -223,10 +230,9 @@ def _loaded(with_hardware: bool) -> tuple[Any, ...]:
 
 def _not_applied(_now: datetime) -> ColumnElement[bool]:
     """The latest change failed or was not applied."""
-    change, newer = aliased(PresetChangeRow), aliased(PresetChangeRow)
-    newest = select(func.max(newer.id)).where(newer.miner_id == Miner.id).correlate(Miner).scalar_subquery()
-    missed = change.outcome.in_([Outcome.NOT_APPLIED, Outcome.FAILED])
-    return exists().where(change.id == newest, missed).correlate(Miner)
+    change = aliased(PresetChangeRow)
+    latest = select(change.outcome).where(change.miner_id == Miner.id).order_by(change.id.desc()).limit(1)
+    return latest.correlate(Miner).scalar_subquery().in_([Outcome.NOT_APPLIED, Outcome.FAILED])
 
 
 def _above_max(_now: datetime) -> ColumnElement[bool]:
