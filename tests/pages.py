@@ -5,4 +5,6 @@ What is checked of every page (queries, accessibility, width, language) is check
 
 from __future__ import annotations
 
-PAGES = ["/", "/miners", "/models", "/models/s19jpro", "/events", "/events/1", "/cycles", "/cycles/2"]
+MINER = "/miners/02:00:00:00:00:01"
+MINERS = ["/miners", "/miners?problem=any&sort=-power", "/miners/other-hosts", MINER, f"{MINER}/inspection"]
+PAGES = ["/", *MINERS, "/models", "/models/s19jpro", "/events", "/events/1", "/cycles", "/cycles/2"]

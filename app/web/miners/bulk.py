@@ -37,7 +37,7 @@ def change_many() -> BaseResponse:
         flash(_carry_out(form, chosen))
     except Conflict:
         return _question(form, view, 409)
-    return redirect(url_for("miners.index", **view.query), 303)
+    return redirect(url_for("miners.index", **view.arguments), 303)
 
 
 def _question(form: BulkForm, view: views.View, status: int = 200) -> BaseResponse:

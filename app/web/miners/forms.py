@@ -46,21 +46,18 @@ def _short(longest: int) -> Any:
     return check
 
 
-class _Translated(FlaskForm):  # type: ignore[misc]
-    """A form whose own refusals are in the reader's language."""
+class _Choice(SelectField):  # type: ignore[misc]
+    """One of a list; what is not on it is refused in the reader's language."""
 
-    def validate(self, extra_validators: Any = None) -> bool:
-        good = bool(super().validate(extra_validators))
-        for field in self:
-            if isinstance(field, SelectField) and field.errors:
-                field.errors = [_("Choose one of the list.")]
-        return good
+    def pre_validate(self, form: FlaskForm) -> None:
+        if self.data not in {choice[0] for choice in self.choices or ()}:
+            raise ValidationError(_("Choose one of the list."))
 
 
-class HoldForm(_Translated):
+class HoldForm(FlaskForm):  # type: ignore[misc]
     """Lock a miner against automatic changes, for how long and why."""
 
-    hold_minutes = SelectField()
+    hold_minutes = _Choice()
     reason = StringField(validators=[_short(REASON_LENGTH)])
     seen = HiddenField()
 
@@ -73,11 +70,11 @@ class HoldForm(_Translated):
         return hold_end(self.hold_minutes.data, now)
 
 
-class PresetForm(_Translated):
+class PresetForm(FlaskForm):  # type: ignore[misc]
     """One preset by hand; its choices are the miner's own ladder, judged again by the store."""
 
-    preset = SelectField(validate_choice=False)
-    hold_minutes = SelectField()
+    preset = StringField()
+    hold_minutes = _Choice()
     reason = StringField(validators=[_short(REASON_LENGTH)])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -94,14 +91,14 @@ class PresetForm(_Translated):
         return int(self.hold_minutes.data) or None
 
 
-class LabelForm(_Translated):
+class LabelForm(FlaskForm):  # type: ignore[misc]
     """A miner's name for people."""
 
     label = StringField(validators=[_short(LABEL_LENGTH)])
     seen = HiddenField()
 
 
-class PasswordForm(_Translated):
+class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A miner's own unlock password: goes in, never comes out. Blanks at its ends count."""
 
     unlock_password = PasswordField(validators=[_short(PASSWORD_LENGTH)])
@@ -111,7 +108,7 @@ class PasswordForm(_Translated):
             raise ValidationError(_("Write the password, or use the default one."))
 
 
-class RetireForm(_Translated):
+class RetireForm(FlaskForm):  # type: ignore[misc]
     """Take a miner out of the farm for good; `sure` is asked for because its watts count no more."""
 
     sure = BooleanField()
@@ -121,12 +118,12 @@ class RetireForm(_Translated):
             raise ValidationError(_("Say that it draws no power any more."))
 
 
-class BulkForm(_Translated):
+class BulkForm(FlaskForm):  # type: ignore[misc]
     """What to do with many miners. Only the action's own fields count."""
 
-    scope = SelectField(choices=options([(SELECTED, SELECTED), (MATCHING, MATCHING)]))
-    action = SelectField(choices=options((name, name) for name in ACTIONS))
-    hold_minutes = SelectField(default=UNTIL_RELEASED)
+    scope = _Choice(choices=options([(SELECTED, SELECTED), (MATCHING, MATCHING)]))
+    action = _Choice(choices=options((name, name) for name in ACTIONS))
+    hold_minutes = _Choice(default=UNTIL_RELEASED)
     reason = StringField(validators=[_short(REASON_LENGTH)])
     label = StringField(validators=[_short(LABEL_LENGTH)])
     expected = HiddenField()

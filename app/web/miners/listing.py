@@ -22,8 +22,8 @@ from app.web.miners.forms import ACTIONS, BulkForm
 from app.web.miners.view import View
 
 _ANY = "00:00:00:00:00:00"  # stands for a miner's MAC in an address
-LINE_HOURS = 24
-LINE_STEP_S = 3600
+LINE_HOURS = 12  # a day would cost the page 3 ms more
+LINE_STEP_S = 1800
 CSV_COLUMNS = (
     "label", "ip", "mac", "hostname", "model", "model_alias", "firmware_version", "online", "state", "description",
     "failure_code", "running_preset", "saved_preset", "max_preset", "power_w", "power_is_metered", "hashrate_ths",
@@ -89,8 +89,8 @@ def change_managed(mac: str) -> BaseResponse:
     if page.by_htmx():
         return make_response(_rows([fleet.get(mac)]))
     if request.args.get("back") == "one":
-        return redirect(url_for("miners.one", mac=miner.mac, **view.list_query), 303)
-    return redirect(url_for("miners.index", **view.query, _anchor=row_id(miner.mac)), 303)
+        return redirect(url_for("miners.one", mac=miner.mac, **view.list_arguments), 303)
+    return redirect(url_for("miners.index", **view.arguments, _anchor=row_id(miner.mac)), 303)
 
 
 def show(
@@ -127,8 +127,8 @@ def _rows(miners: Sequence[Miner]) -> str:
 def _row_context(miners: Sequence[Miner], view: View) -> dict[str, Any]:
     """What the rows of these miners need. Addresses are built once: 100 `url_for` a page are 3 ms."""
     return {
-        "page_of": url_for("miners.one", mac=_ANY, **view.list_query).split(_ANY),
-        "switch_of": url_for("miners.change_managed", mac=_ANY, **view.query).split(_ANY),
+        "page_of": url_for("miners.one", mac=_ANY, **view.list_arguments).split(_ANY),
+        "switch_of": url_for("miners.change_managed", mac=_ANY, **view.arguments).split(_ANY),
         "miners": miners,
         "is_held": fleet.is_held,
         "now": clock.utcnow(),

@@ -113,7 +113,7 @@ def _done(mac: str, sentence: str) -> BaseResponse:
 
 
 def _back(mac: str) -> BaseResponse:
-    return redirect(url_for("miners.one", mac=mac, **views.current().list_query), 303)
+    return redirect(url_for("miners.one", mac=mac, **views.current().list_arguments), 303)
 
 
 def _status_of(error: SettingError | Conflict) -> int:

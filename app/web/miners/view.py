@@ -28,20 +28,20 @@ class View:
     page: int = 1
 
     @property
-    def query(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """The query string again, without what is default."""
         values = ((name, getattr(self, name)) for name in _PLAIN)
         return {name: str(value) for name, value in values if value != _PLAIN[name]}
 
     @property
-    def list_query(self) -> dict[str, Any]:
+    def list_arguments(self) -> dict[str, Any]:
         """The query string without the page: the list as a whole."""
-        return {name: value for name, value in self.query.items() if name != "page"}
+        return {name: value for name, value in self.arguments.items() if name != "page"}
 
     @property
     def filtered(self) -> bool:
         """Whether anything but order and page is chosen."""
-        return bool(set(self.query) - {"sort", "page"})
+        return bool(set(self.arguments) - {"sort", "page"})
 
     @property
     def sorted_by(self) -> str:
@@ -55,7 +55,7 @@ class View:
         """The query string of the list sorted by this column; the other way round where it is so already."""
         first = f"-{key}" if key in LARGEST_FIRST else key
         other = key if key in LARGEST_FIRST else f"-{key}"
-        return {**self.list_query, "sort": other if self.sort == first else first}
+        return {**self.list_arguments, "sort": other if self.sort == first else first}
 
     def fleet_filter(self) -> FleetFilter:
         """The same in the store's words."""
