@@ -78,7 +78,7 @@ def test_it_says_who_it_is_what_it_does_and_why(app: Flask, client: FlaskClient,
 def test_the_ladder_marks_what_runs_what_is_saved_and_the_ceiling(app: Flask, client: FlaskClient, farm: None) -> None:
     change(app, saved_preset="1500")
     page = client.get(PAGE).text
-    rows = {name: row for row, name in re.findall(r'(<tr[^>]*>\s*<th scope="row">(\d+)<.*?</tr>)', page, re.DOTALL)}
+    rows = {name: row for row, name in re.findall(r'(<tr[^>]*>\s*<th scope="row">(\d{4})\b.*?</tr>)', page, re.DOTALL)}
     assert [*rows] == ["3420", "2800", "2300", "1500"]
     assert "runs now" in rows["2300"]
     assert "saved: runs after a restart" in rows["1500"]
@@ -196,7 +196,10 @@ def test_a_bad_order_is_refused_beside_its_field(
     answer = client.post(f"{PAGE}/preset", data={**ORDER, **data, "csrf_token": token()})
     assert answer.status_code == status
     assert words in answer.text
-    assert re.search(r'aria-invalid="true" aria-describedby="(preset[a-z-]*)-error"', answer.text)
+    told = re.search(r'aria-describedby="(preset[a-z-]*-error)"', answer.text)
+    assert told
+    assert f'id="{told[1]}"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
     with app.app_context():
         assert db.session.query(Command).count() == 0
     assert not stored(app).hold

@@ -46,11 +46,11 @@ def _short(longest: int) -> Any:
     return check
 
 
-class _Choice(SelectField):  # type: ignore[misc]
+class _Choice(SelectField):
     """One of a list; what is not on it is refused in the reader's language."""
 
     def pre_validate(self, form: FlaskForm) -> None:
-        if self.data not in {choice[0] for choice in self.choices or ()}:
+        if self.data not in {value for value, *_rest in self.iter_choices()}:
             raise ValidationError(_("Choose one of the list."))
 
 

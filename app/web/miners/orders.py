@@ -28,7 +28,7 @@ def order_preset(mac: str) -> BaseResponse:
     try:
         commands.enqueue_preset(
             miner.mac,
-            form.preset.data,
+            form.preset.data or "",
             by=page.who(),
             now=clock.utcnow(),
             hold_minutes=form.minutes,
