@@ -204,5 +204,5 @@ def test_everything_works_without_javascript(app: Flask, plain: Any, server: Ser
     plain.get_by_role("button", name="Send").click()
     plain.get_by_text("Preset 1500 is ordered").wait_for()
     plain.get_by_role("button", name="Release").click()
-    plain.get_by_text("Released").wait_for()
+    plain.get_by_text("Released: the balance").wait_for()
     assert not stored(app).hold

@@ -248,6 +248,7 @@ def test_all_that_match_are_changed_after_a_question(app: Flask, client: FlaskCl
     question = client.post("/miners/bulk?model=s21xp", data=data)
     assert question.status_code == 200
     assert "Manage 3 miners?" in question.text
+    assert "model: <strong>Antminer S21XP</strong>" in question.text
     assert sum(miner.managed for miner in miners(app).values()) == 8
     answer = client.post("/miners/bulk?model=s21xp", data={**data, "expected": "3"})
     assert answer.status_code == 303

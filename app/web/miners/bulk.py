@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
 from app.errors import Conflict
-from app.store import fleet_bulk, fleet_list
+from app.store import fleet_bulk, fleet_list, miner_models
 from app.store.fleet_bulk import Chosen
 from app.web import page
 from app.web.miners import forms, listing
@@ -44,8 +44,16 @@ def _question(form: BulkForm, view: views.View, status: int = 200) -> BaseRespon
     """Ask before all that match are changed; 409 where their number changed since it was last asked."""
     total = fleet_list.count(view.fleet_filter())
     form.expected.data = str(total)
-    return page.render("miners/confirm.html", status=status, form=form, view=view, total=total,
-                       sentence=_sentence(form, total), changed=status == 409)  # fmt: skip
+    return page.render(
+        "miners/confirm.html",
+        status=status,
+        form=form,
+        view=view,
+        total=total,
+        sentence=_sentence(form, total),
+        filters=views.filter_words(view, dict(miner_models.names())),
+        changed=status == 409,
+    )
 
 
 def _sentence(form: BulkForm, total: int) -> str:

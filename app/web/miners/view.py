@@ -135,6 +135,19 @@ def managed_choices() -> dict[str, str]:
     return {"": _("managed or not"), "1": _("managed"), "0": _("not managed")}
 
 
+def filter_words(view: View, model_names: dict[str, str]) -> list[tuple[str, str]]:
+    """What the view's filter asks for, in words: (name, value)."""
+    asked = [
+        (_("search"), view.q),
+        (_("state"), states().get(view.state, "") if view.state else ""),
+        (_("problem"), problems().get(view.problem, "") if view.problem else ""),
+        (_("model"), model_names.get(view.model, view.model)),
+        (_("label begins"), view.label),
+        (_("managed"), managed_choices()[view.managed] if view.managed else ""),
+    ]
+    return [(name, value) for name, value in asked if value]
+
+
 def state_words() -> dict[str, str]:
     """What a miner does, in words, by the firmware's name of the state."""
     return {
