@@ -10,8 +10,10 @@ from sqlalchemy import func, select
 
 from app.extensions import db
 from app.models import BoardSample, MinerSample, PresetChangeRow
-from app.store.epoch import epoch_s
+from app.store.epoch import epoch_s, minute
+from app.store.polls import SAMPLE_EVERY_S
 
+HOUR_S = 3600
 MARKS = 300  # changes marked in one chart, the latest
 
 
@@ -41,21 +43,21 @@ def steps(miner_id: int, since: datetime, until: datetime, step_s: int) -> list[
     return [Step(at * step_s, *found.get(at, (None, None, None))) for at in range(first, last + 1)]
 
 
-def power_lines(miner_ids: Sequence[int], since: datetime, until: datetime, step_s: int) -> dict[int, list[int | None]]:
-    """Return each miner's mean power (W) of each step, oldest first, by id; one query for all of them."""
+def power_lines(miner_ids: Sequence[int], since: datetime, until: datetime) -> dict[int, list[int | None]]:
+    """Return each miner's power (W) at the beginning of each hour, oldest first, by id; one query for all of them.
+
+    There is one sample in each five minutes: those of the first five of each hour. Means of all of them would look at
+    twelve times as many (6 ms instead of 1.5 ms for 50 miners and a day).
+    """
     row = MinerSample
-    step = epoch_s(row.recorded_at) // step_s
-    query = (
-        select(row.miner_id, step, func.avg(row.power_w))
-        .where(row.miner_id.in_(miner_ids), row.recorded_at >= since, row.recorded_at < until)
-        .group_by(row.miner_id, step)
-    )
-    first, last = int(since.timestamp()) // step_s, int(until.timestamp()) // step_s
+    query = select(row.miner_id, epoch_s(row.recorded_at) // HOUR_S, row.power_w).where(
+        row.miner_id.in_(miner_ids), row.recorded_at >= since, row.recorded_at < until,
+        minute(row.recorded_at) < SAMPLE_EVERY_S // 60,
+    )  # fmt: skip
+    first, last = int(since.timestamp()) // HOUR_S, int(until.timestamp()) // HOUR_S
     lines: dict[int, list[int | None]] = {}
     for miner_id, at, power_w in db.session.execute(query):
-        line = lines.setdefault(miner_id, [None] * (last - first + 1))
-        if first <= at <= last and power_w is not None:
-            line[at - first] = round(power_w)
+        lines.setdefault(miner_id, [None] * (last - first + 1))[at - first] = power_w
     return lines
 
 

@@ -46,7 +46,7 @@ def seen(client: FlaskClient, form: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("part", ["", "/live", "/history", "/consequence", "/inspection"])
+@pytest.mark.parametrize("part", ["", "/live", "/chart", "/consequence", "/inspection"])
 @pytest.mark.parametrize("mac", ["02:00:00:00:ff:ff", "x", "%00", "a" * 500, "02-00-00-00-00-01"])
 def test_a_miner_that_is_not_there_is_not_found(client: FlaskClient, farm: None, mac: str, part: str) -> None:
     assert client.get(f"/miners/{mac}{part}").status_code == 404
@@ -148,7 +148,7 @@ def test_history_is_in_steps_with_gaps(app: Flask, client: FlaskClient) -> None:
             factories.sample(miner, age_s, power_w=power_w)
         factories.change(miner, 1000)
         factories.change(miner, 40 * 86_400)
-    chart = client.get(f"{PAGE}/history?span=6h", headers={"Accept": "application/json"}).get_json()
+    chart = client.get(f"{PAGE}/chart?span=6h", headers={"Accept": "application/json"}).get_json()
     power, hashrate = chart["series"]
     assert (power["unit"], hashrate["unit"], hashrate["axis"]) == ("W", "TH/s", "right")
     assert [value for value in power["values"] if value is not None] == [2000, 2100, 2300]
@@ -160,15 +160,15 @@ def test_history_is_in_steps_with_gaps(app: Flask, client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("query", ["", "?span=1h", "?span=x", "?span=30d&show=temperature", "?show=everything"])
 def test_any_span_gives_a_chart_and_a_table(client: FlaskClient, farm: None, query: str) -> None:
-    assert client.get(f"{PAGE}/history{query}", headers={"Accept": "application/json"}).get_json()["series"]
-    assert "<table" in client.get(f"{PAGE}/history{query}").text
+    assert client.get(f"{PAGE}/chart{query}", headers={"Accept": "application/json"}).get_json()["series"]
+    assert "<table" in client.get(f"{PAGE}/chart{query}").text
 
 
 def test_a_miner_without_a_past_says_so(app: Flask, client: FlaskClient, farm: None) -> None:
     with app.app_context():
         db.session.query(MinerSample).delete()
         db.session.commit()
-    chart = client.get(f"{PAGE}/history", headers={"Accept": "application/json"}).get_json()
+    chart = client.get(f"{PAGE}/chart", headers={"Accept": "application/json"}).get_json()
     assert (chart["x"], chart["empty"]) == ([], "Nothing was recorded of this miner in this time.")
 
 

@@ -21,8 +21,8 @@ DEFAULT_SPAN = "24h"
 POWER, TEMPERATURE = "power", "temperature"
 
 
-@bp.get("/<mac>/history")
-def history(mac: str) -> Response:
+@bp.get("/<mac>/chart")
+def chart_of(mac: str) -> Response:
     """The chart `show` (power or temperature) over `span`, as JSON or as a table."""
     miner, now = fleet.get(mac), clock.utcnow()
     span, span_s = chart_span(request.args.get("span"))
@@ -53,7 +53,7 @@ def spans(miner: Miner, what: str) -> list[tuple[str, str, str]]:
 
 def address(miner: Miner, what: str, span: str = DEFAULT_SPAN) -> str:
     """Where a chart's numbers are."""
-    return url_for("miners.history", mac=miner.mac, span=span, show=what)
+    return url_for("miners.chart_of", mac=miner.mac, span=span, show=what)
 
 
 def title(miner: Miner, what: str) -> str:
