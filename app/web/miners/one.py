@@ -105,7 +105,6 @@ def show(mac: str, *, status: int = 200, forms: dict[str, Any] | None = None) ->
             for what, words in ((history.POWER, _("Power and hashrate")), (history.TEMPERATURE, _("Temperature")))
         ],
         span=span,
-        marks=_marks(picture),
         **_live_context(picture),
         **{**_forms(picture), **(forms or {})},
     )
@@ -128,7 +127,7 @@ def _live_context(picture: Picture) -> dict[str, Any]:
         "order": commands.latest_of(miner.id),
         "end": (picture.changes[0].outcome, picture.changes[0].new_preset) if picture.changes else None,
         "state_words": views.state_words(),
-        "on_its_way": ON_ITS_WAY,
+        "marks": _marks(picture),
     }
 
 
