@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app import clock
+from app.core.inspection import ChipReading, Inspection
 from app.extensions import db
 from app.models import Command, Miner
+from app.store import commands, inspections
+from tests import factories
 from tests.browser.conftest import LOST_NOISE, Server, Watch
 
 pytestmark = pytest.mark.browser
@@ -46,6 +50,11 @@ def stored(app: Flask) -> Miner:
 def test_a_refresh_brings_new_numbers_and_keeps_selection_focus_and_lines(
     app: Flask, page: Any, server: Server
 ) -> None:
+    with app.app_context():
+        now = clock.utcnow()
+        beginning_s = (now - now.replace(minute=2)).total_seconds()
+        for hours in (1, 2):
+            factories.sample(db.session.query(Miner).filter_by(mac=MAC).one(), beginning_s + 3600 * hours)
     page.goto(server.url + "/miners")
     lines = page.locator("#live polyline").count()
     row = page.locator("#miner-020000000001")
@@ -167,10 +176,6 @@ def test_the_span_of_a_chart_is_chosen_in_place(page: Any, server: Server) -> No
 
 
 def test_chips_come_by_themselves_once_told(app: Flask, page: Any, server: Server) -> None:
-    from app import clock
-    from app.core.inspection import ChipReading, Inspection
-    from app.store import commands, inspections
-
     change(app, api_key="k" * 32)
     page.goto(f"{server.url}/miners/{MAC}/inspection")
     page.get_by_role("button", name="Ask the miner now").click()
