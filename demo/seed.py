@@ -19,7 +19,7 @@ from app.core.types import SourceRole
 from app.jobs import scheduler
 from app.jobs.runner import JobRunner
 from app.models import MinerModel
-from app.store import fleet, miner_models, plant_history, settings
+from app.store import fleet, fleet_list, miner_models, plant_history, settings
 
 PATIENCE_S = 90.0
 METER_OF_THE_MINERS = "container_1"
@@ -49,7 +49,8 @@ def find_miners(app: Flask, config: Config, wanted: int) -> None:
     while time.monotonic() < ends_s:
         runner.run(discovery)
         with app.app_context():
-            found = sum(miner.ladder_read_at is not None for miner in fleet.listed(fleet.FleetFilter(), limit=10_000))
+            known = fleet_list.listed(fleet_list.FleetFilter(), limit=10_000)
+            found = sum(miner.ladder_read_at is not None for miner in known)
         if found >= wanted:
             return
     print(f"only {found} of {wanted} miners were found; discovery goes on", file=sys.stderr)

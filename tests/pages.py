@@ -5,7 +5,12 @@ What is checked of every page (queries, accessibility, width, language) is check
 
 from __future__ import annotations
 
-PAGES = ["/", "/miners", "/models", "/models/s19jpro", "/events", "/events/1", "/cycles", "/cycles/2",
-         "/settings", "/settings/sources", "/settings/history", "/settings/questionnaire",
-         "/settings/questionnaire/print", "/setup"]  # fmt: skip
-PAGES += ["/dashboard/chart"]
+MINER = "/miners/02:00:00:00:00:01"
+MINERS = ["/miners", "/miners?problem=any&sort=-power", "/miners/other-hosts", MINER, f"{MINER}/inspection"]
+SETTINGS = [
+    "/settings", "/settings/sources", "/settings/history", "/settings/questionnaire", "/settings/questionnaire/print",
+]  # fmt: skip
+PAGES = [
+    "/", "/dashboard/chart", *MINERS, "/models", "/models/s19jpro", "/events", "/events/1", "/cycles", "/cycles/2",
+    *SETTINGS, "/setup",
+]  # fmt: skip

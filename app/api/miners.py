@@ -11,8 +11,8 @@ from app import clock
 from app.api import answers, body, query
 from app.api.blueprint import bp
 from app.models import BoardSample, Miner, MinerSample, MinerStatusRow
-from app.store import commands, cycles, fleet
-from app.store.fleet import FleetFilter
+from app.store import commands, cycles, fleet, fleet_list
+from app.store.fleet_list import FleetFilter
 
 GHS_PER_THS = 1000.0
 LONGEST_HOLD_MIN = 60 * 24 * 366
@@ -25,8 +25,8 @@ def all_miners() -> Response:
     model = request.args.get("model", "")
     wanted = FleetFilter(managed=query.boolean("managed"), state=_state(), model=model, retired=None)
     limit, offset = query.limit(query.MAX_LIMIT), query.whole("offset", 0, query.LARGEST_ID, 0)
-    response = jsonify([_miner(miner) for miner in fleet.listed(wanted, "newest", limit=limit, offset=offset)])
-    response.headers["X-Total-Count"] = str(fleet.count(wanted))
+    response = jsonify([_miner(miner) for miner in fleet_list.listed(wanted, "-added", limit=limit, offset=offset)])
+    response.headers["X-Total-Count"] = str(fleet_list.count(wanted))
     return response
 
 

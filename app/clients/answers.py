@@ -11,12 +11,14 @@ import re
 from typing import Any
 
 from app.clients.fields import as_object, clean, first_of, flag, items, number, whole, within
+from app.core.inspection import ChipReading
 from app.core.types import BoardReading, FanReading, MinerIdentity, MinerState, MinerStatus, Preset
 from app.errors import MinerError
 
 DISABLED = "disabled"
 MAX_PRESETS = 500
 MAX_BOARDS = 16
+MAX_CHIPS = 500  # of one board
 MAX_FANS = 32
 MIN_HASHING_W = 20  # less on a hashing miner is kW, or nonsense
 MAX_MINER_W = 30_000
@@ -136,6 +138,29 @@ def tells_state(summary: Any) -> bool:
 def boards(content: Any, hr_measure: str, algorithm: str) -> tuple[BoardReading, ...]:
     """Return the boards of a /chains (1.3: /boards) answer, chips counted by their grade."""
     return tuple(_chain_board(item, n, hr_measure, algorithm) for n, item in items(content, MAX_BOARDS))
+
+
+def chips(content: Any, hr_measure: str, algorithm: str) -> tuple[ChipReading, ...]:
+    """Return every chip of a /chains (1.3: /boards) answer, board by board; hashrates in GH/s."""
+    found = []
+    for n, raw in items(content, MAX_BOARDS):
+        board = as_object(raw)
+        for m, item in items(board.get("chips"), MAX_CHIPS):
+            chip = as_object(item)
+            ths = _ths(chip.get("hr"), hr_measure, algorithm)
+            number_ = whole(chip.get("id"), 0, 10_000)
+            found.append(
+                ChipReading(
+                    board=_board_number(board, n),
+                    chip=m if number_ is None else number_,
+                    temp_c=whole(chip.get("temp"), -60, 250) or None,  # 0 is no reading
+                    frequency_mhz=within(chip.get("freq"), 0, 100_000),
+                    hashrate_ghs=None if ths is None else round(ths * 1000, 1),
+                    errors=whole(chip.get("errs"), 0, 10**9),
+                    grade=clean(chip.get("grade"), 10),
+                )
+            )
+    return tuple(found)
 
 
 def merged_boards(first: tuple[BoardReading, ...], second: tuple[BoardReading, ...]) -> tuple[BoardReading, ...]:

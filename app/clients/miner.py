@@ -16,6 +16,7 @@ from app.clients import answers
 from app.clients.fields import clean
 from app.clients.http import Answer, SweepSession, TransportError
 from app.clients.vnish import MinerAddress, VnishApi
+from app.core.inspection import ChipReading, Inspection, as_text
 from app.core.types import BoardReading, MinerIdentity, MinerStatus, Preset
 from app.errors import MinerError, NotVnish
 
@@ -25,6 +26,7 @@ __all__ = [
     "adopt",
     "check_saved_preset",
     "identify",
+    "inspect",
     "read_boards",
     "read_ladder",
     "read_saved_preset",
@@ -177,6 +179,23 @@ def read_boards(
         return answers.boards(VnishApi(session, address).chains(), hr_measure, algorithm)
     except MinerError as e:
         if e.permanent and e.answered:
+            return ()
+        raise
+
+
+def inspect(session: SweepSession, address: MinerAddress, hr_measure: str, algorithm: str) -> Inspection:
+    """Return all that the miner tells of itself: its chips, and its answers as text without secrets. Not hot: 40 KB."""
+    api = VnishApi(session, address)
+    asked = {"summary": api.summary(), "perf-summary": _perf_summary(api), "status": api.status()}
+    return Inspection(_chips(api, hr_measure, algorithm), as_text(asked))
+
+
+def _chips(api: VnishApi, hr_measure: str, algorithm: str) -> tuple[ChipReading, ...]:
+    """Return the chips, () where the firmware has no such call or refuses it: the rest is still worth having."""
+    try:
+        return answers.chips(api.chains(), hr_measure, algorithm)
+    except MinerError as e:
+        if e.answered:
             return ()
         raise
 

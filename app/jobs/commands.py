@@ -6,22 +6,33 @@ balancer is only asked to act on it at once. A preset by hand passes the same do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from app.clock import stamp, utcnow
+from app.clients import miner
+from app.clients.http import SweepSession
+from app.clients.miner import MinerAddress
+from app.clock import monotonic_s, stamp, utcnow
 from app.core import power
+from app.core.inspection import Inspection
+from app.core.presence import in_subnets
 from app.core.types import ChangeKind, Mode, Origin, Outcome, Override, PresetChange, Settings
 from app.errors import PowerHiveError
+from app.extensions import db
 from app.jobs import apply as door
 from app.jobs import runner
 from app.jobs.apply import Hands, Result
 from app.jobs.runner import JobContext
-from app.store import commands, cycles
+from app.store import commands, cycles, inspections, polls
 from app.store import settings as settings_store
 from app.store import snapshot as snapshots
 from app.store.changes import ChangeContext
+from app.store.polls import PollTarget
 
 ORDER_S = 6.0  # an order is taken only with this much time left
+INSPECT_S = 4.0  # a miner that tells everything this slowly must not keep a preset by hand waiting
+
+Inspect = Callable[[SweepSession, PollTarget, int], Inspection]
 
 
 class Order(Protocol):
@@ -46,8 +57,14 @@ def run(job: JobContext) -> str:
     return carry_out(job)
 
 
-def carry_out(job: JobContext, hands: Hands | None = None) -> str:
-    """Carry out the waiting orders with these hands (None: the real ones)."""
+def inspect(session: SweepSession, target: PollTarget, port: int) -> Inspection:
+    """Ask one miner for everything it tells."""
+    address = MinerAddress(target.ip, port, target.api_key)
+    return miner.inspect(session, address, target.hr_measure, target.algorithm)
+
+
+def carry_out(job: JobContext, hands: Hands | None = None, inspect: Inspect = inspect) -> str:
+    """Carry out the waiting orders with these hands (None: the real ones); `inspect` stands in for miners in tests."""
     done = failed = 0
     while job.deadline.left_s() > ORDER_S:
         command = commands.claim_next(utcnow())
@@ -55,7 +72,7 @@ def carry_out(job: JobContext, hands: Hands | None = None) -> str:
             break
         ok, sentence = False, "PowerHive itself failed while carrying this out; see its log."
         try:
-            ok, sentence = _carry_out(command, job, hands)
+            ok, sentence = _carry_out(command, job, hands, inspect)
         finally:
             commands.finish(command.id, ok=ok, result=sentence, now=utcnow())
         done, failed = done + ok, failed + (not ok)
@@ -64,11 +81,13 @@ def carry_out(job: JobContext, hands: Hands | None = None) -> str:
     return f"{done} orders carried out, {failed} failed"
 
 
-def _carry_out(command: Order, job: JobContext, hands: Hands | None) -> tuple[bool, str]:
+def _carry_out(command: Order, job: JobContext, hands: Hands | None, inspect: Inspect) -> tuple[bool, str]:
     """Return whether the order was carried out, and the sentence for the operator."""
     try:
         if command.kind == commands.PRESET:
             return _set_preset(command, job, hands)
+        if command.kind == commands.INSPECT:
+            return _inspected(command, job, inspect)
         if command.kind == commands.SCAN:
             runner.request("discovery")
             return True, "The scan begins now; new miners appear on the miners page."
@@ -78,6 +97,20 @@ def _carry_out(command: Order, job: JobContext, hands: Hands | None) -> tuple[bo
         return False, f"{command.kind} is not an order PowerHive knows."
     except PowerHiveError as e:
         return False, str(e)
+
+
+def _inspected(command: Order, job: JobContext, inspect: Inspect) -> tuple[bool, str]:
+    """Ask one miner for its chips and answers, within its subnet and time, and keep what it tells."""
+    target = next(iter(polls.targets(command.miner_id)), None) if command.miner_id is not None else None
+    if target is None or target.api_key is None:
+        return False, "The miner is retired, or discovery has not opened it: it is not asked."
+    if not in_subnets(target.ip, job.config.subnets):
+        return False, "The miner has no address in the configured subnets, so it is not contacted."
+    db.session.rollback()  # no read transaction stays open while the miner answers
+    with SweepSession(1, ends_at=monotonic_s() + INSPECT_S) as session:
+        found = inspect(session, target, job.config.miner_port)
+    inspections.record(target.miner_id, found, utcnow())
+    return True, "The miner told everything; its page shows it."
 
 
 def _override_sentence(kind: str, mode: Mode) -> str:

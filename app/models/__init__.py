@@ -8,6 +8,7 @@ from app.models.balance import BalanceCycle, PresetChangeRow
 from app.models.fleet import (
     BoardSample,
     Miner,
+    MinerInspection,
     MinerModel,
     MinerPreset,
     MinerSample,
@@ -19,7 +20,8 @@ from app.models.operation import Command, JobRun, OperatorRecord, SchedulerTerm,
 from app.models.plant import PlantReadingRow, PlantRefusal, PlantSource
 
 __all__ = [
-    "BalanceCycle", "BoardSample", "Command", "JobRun", "Miner", "MinerModel", "MinerPreset", "MinerSample",
-    "MinerStatusRow", "ModelPreset", "OperatorRecord", "OtherHost", "PlantReadingRow", "PlantRefusal", "PlantSource",
+    "BalanceCycle", "BoardSample", "Command", "JobRun", "Miner", "MinerInspection", "MinerModel", "MinerPreset",
+    "MinerSample", "MinerStatusRow", "ModelPreset", "OperatorRecord", "OtherHost", "PlantReadingRow", "PlantRefusal",
+    "PlantSource",
     "PresetChangeRow", "SchedulerTerm", "SettingChange", "SettingRow",
 ]  # fmt: skip

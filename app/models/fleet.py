@@ -179,6 +179,17 @@ class BoardSample(Base):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
+class MinerInspection(Base):
+    """What a miner told when an operator last asked it for everything: one row per miner, bounded in size."""
+
+    __tablename__ = "miner_inspections"
+
+    miner_id: Mapped[int] = mapped_column(ForeignKey("miners.id", ondelete="CASCADE"), primary_key=True)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    chips: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    answers: Mapped[str] = mapped_column(Text)  # JSON, secrets removed; cut at core.inspection.MAX_ANSWERS
+
+
 class OtherHost(Base):
     """A host in the subnets that answers but is not VNish: shown and counted, left alone."""
 

@@ -90,7 +90,7 @@ class Command(Base):
     __tablename__ = "commands"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(24))  # preset | scan | all_to_minimum | stop_all | resume
+    kind: Mapped[str] = mapped_column(String(24))  # preset | scan | inspect | all_to_minimum | stop_all | resume
     miner_id: Mapped[int | None] = mapped_column(ForeignKey("miners.id", ondelete="CASCADE"))
     arguments: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     reason: Mapped[str | None] = mapped_column(String(300))

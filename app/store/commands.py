@@ -9,16 +9,16 @@ from sqlalchemy import select, update
 
 from app.core import ladder
 from app.core import settings as rules
-from app.core.types import MinerView, Override, Preset
+from app.core.types import Override
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
-from app.models import Command, Miner, MinerPreset, ModelPreset
-from app.store import fleet
+from app.models import Command, Miner, MinerPreset
+from app.store import fleet, rungs
 from app.store import settings as settings_store
 
-SCAN, PRESET = "scan", "preset"
+SCAN, PRESET, INSPECT = "scan", "preset", "inspect"
 OVERRIDES = {"all_to_minimum": Override.MINIMUM, "stop_all": Override.STOP, "resume": Override.NONE}
-KINDS = (PRESET, SCAN, *OVERRIDES)
+KINDS = (PRESET, SCAN, INSPECT, *OVERRIDES)
 
 
 def enqueue(
@@ -56,8 +56,7 @@ def enqueue_preset(
     """
     with writing() as session:
         miner = fleet.by_mac(session, mac)
-        own = list(session.scalars(select(MinerPreset).where(MinerPreset.miner_id == miner.id)))
-        _check_preset(miner, own, preset, now)
+        _check_preset(miner, rungs.of_miner(miner.id), preset, now)
         if hold_minutes:
             miner.hold, miner.hold_until = True, now + timedelta(minutes=hold_minutes)
             miner.hold_reason = (reason or f"preset {preset} by hand")[:200]
@@ -65,6 +64,29 @@ def enqueue_preset(
         command = _row(
             PRESET, by, now, reason, miner_id=miner.id, arguments={"preset": preset, "hold_minutes": hold_minutes}
         )
+        session.add(command)
+        session.flush()
+        return command.id
+
+
+def enqueue_inspection(mac: str, *, by: str, now: datetime) -> int:
+    """Order to ask one miner for everything it tells, and return the order's id; that of one still open, if any.
+
+    Raises:
+        NotFound: no such miner.
+        Conflict: it is retired, or discovery has not opened it: such a host is not contacted (SPEC 5.2).
+    """
+    with writing() as session:
+        miner = fleet.by_mac(session, mac)
+        if miner.retired:
+            raise Conflict(f"Miner {miner.mac} is retired: it is not asked.")
+        if miner.api_key is None:
+            raise Conflict(f"Miner {miner.mac} has not been opened by discovery: it is not asked.")
+        open_ = select(Command.id).where(Command.miner_id == miner.id, Command.kind == INSPECT)
+        found = session.scalar(open_.where(Command.status.in_(["waiting", "running"])).limit(1))
+        if found is not None:
+            return int(found)
+        command = _row(INSPECT, by, now, None, miner_id=miner.id, arguments={})
         session.add(command)
         session.flush()
         return command.id
@@ -80,6 +102,12 @@ def get(command_id: int) -> Command:
     if command is None:
         raise NotFound(f"There is no command {command_id}.")
     return command
+
+
+def latest_of(miner_id: int, kind: str = PRESET) -> Command | None:
+    """Return the newest order of this kind for this one miner, or None."""
+    query = select(Command).where(Command.miner_id == miner_id, Command.kind == kind)
+    return db.session.scalars(query.order_by(Command.id.desc()).limit(1)).first()
 
 
 def claim_next(now: datetime) -> Command | None:
@@ -137,18 +165,7 @@ def _check_preset(miner: Miner, own: list[MinerPreset], name: str, now: datetime
         raise Conflict(f"Miner {miner.mac} is of an unknown model and is not touched.")
     if not (miner.managed or fleet.is_held(miner, now)):
         raise Conflict(f"Miner {miner.mac} is neither managed nor held, so it is not commanded.")
-    top = db.session.get(ModelPreset, (miner.model.id, miner.model.max_preset)) if miner.model.max_preset else None
-    view = MinerView(
-        id=miner.id,
-        mac=miner.mac,
-        ladder=ladder.build(
-            Preset(rung.name, rung.firmware_power_w, modded_psu_required=rung.modded_psu_required) for rung in own
-        ),
-        model_alias=miner.model.alias,
-        max_preset=miner.model.max_preset,
-        max_preset_w=top.firmware_power_w if top else None,
-        allow_modded_psu=miner.model.allow_modded_psu,
-    )
+    view = rungs.view(miner, own, rungs.of_model(miner.model.id), now)
     objection = ladder.forbidden(view.ladder.get(name), view)
     if objection:
         raise Conflict(f"Not allowed: {objection}.")

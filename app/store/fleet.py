@@ -1,78 +1,22 @@
-"""The miners: pages of them, one of them, and what the operator decides about them."""
+"""One miner, and what the operator decides about miners. Lists of them: `fleet_list`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, update
-from sqlalchemy.orm import Session, contains_eager, scoped_session
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, scoped_session
 
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.extensions import db, writing
-from app.models import BoardSample, Miner, MinerModel, MinerSample, MinerStatusRow
+from app.models import BoardSample, Miner, MinerModel, MinerSample
 
-PAGE_SIZE = 100
 OPERATORS_COLUMNS = frozenset(
     {"managed", "hold", "hold_until", "hold_reason", "retired", "label", "unlock_password"}
 )  # one writer per column: the rest belongs to jobs
-
-
-@dataclass(frozen=True, slots=True)
-class FleetFilter:
-    """Which miners. `text` is looked for in MAC, address, label and hostname.
-
-    `state`: online, offline, stopped, failing.
-    """
-
-    text: str = ""
-    model: str = ""  # alias
-    managed: bool | None = None
-    state: str = ""
-    retired: bool | None = False  # None: both
-
-
-@dataclass(frozen=True, slots=True)
-class FleetPage:
-    """One page of miners. `page` counts from 1 and never lies beyond `pages`."""
-
-    miners: Sequence[Miner]
-    total: int
-    page: int
-    pages: int
-
-
-SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
-    "address": (func.length(Miner.ip).expression, Miner.ip.expression),
-    "newest": (Miner.id.desc(),),
-    "model": (MinerModel.name.asc(), Miner.id.asc()),
-    "power": (func.coalesce(MinerStatusRow.power_w, 0).desc(), Miner.id.asc()),
-    "hashrate": (func.coalesce(MinerStatusRow.hashrate_ths, 0).desc(), Miner.id.asc()),
-    "temperature": (func.coalesce(MinerStatusRow.chip_temp_c, 0).desc(), Miner.id.asc()),
-    "state": (func.coalesce(MinerStatusRow.online, False).asc(), MinerStatusRow.state.asc(), Miner.id.asc()),
-}
-
-
-def page(wanted: FleetFilter, sort: str = "address", page_number: int = 1, size: int = PAGE_SIZE) -> FleetPage:
-    """Return one page of the miners that match. An unknown sort is the first one."""
-    total = count(wanted)
-    pages = max(1, -(-total // size))
-    number = min(max(1, page_number), pages)
-    return FleetPage(listed(wanted, sort, limit=size, offset=(number - 1) * size), total, number, pages)
-
-
-def count(wanted: FleetFilter) -> int:
-    """Return how many miners match."""
-    return db.session.scalar(_matching(select(func.count(Miner.id)), wanted)) or 0
-
-
-def listed(wanted: FleetFilter, sort: str = "newest", *, limit: int = 1000, offset: int = 0) -> list[Miner]:
-    """Return matching miners with model and status loaded."""
-    query = _matching(select(Miner), wanted).options(contains_eager(Miner.model), contains_eager(Miner.status))
-    query = query.order_by(*SORTS.get(sort, SORTS["address"])).limit(limit).offset(offset)
-    return list(db.session.scalars(query))
 
 
 def get(mac: str) -> Miner:
@@ -113,16 +57,27 @@ def is_held(miner: Miner, now: datetime) -> bool:
     return miner.hold and (miner.hold_until is None or miner.hold_until > now)
 
 
-def edit(mac: str, changes: dict[str, Any], now: datetime) -> Miner:
+def edition(miner: Miner, columns: Iterable[str]) -> str:
+    """Return a mark of what these columns hold: the same as long as nobody has changed them (optimistic locking)."""
+    held = "\n".join(f"{column}={getattr(miner, column)!r}" for column in sorted(columns))
+    return hashlib.sha256(held.encode()).hexdigest()[:16]
+
+
+def edit(mac: str, changes: dict[str, Any], now: datetime, seen: str | None = None) -> Miner:
     """Write several of the operator's columns of one miner in one transaction and return the miner.
+
+    `seen`: the `edition` of these very columns that the operator looked at; None skips that check.
 
     Raises:
         NotFound: no such miner.
+        Conflict: somebody has changed one of these columns since.
     """
     if unknown := set(changes) - OPERATORS_COLUMNS:
         raise ValueError(f"not the operator's to write: {', '.join(sorted(unknown))}")
     with writing() as session:
         miner = by_mac(session, mac)
+        if seen is not None and seen != edition(miner, changes):
+            raise Conflict("Somebody else changed this meanwhile: what is shown now is the newest. Look at it again.")
         for column, value in changes.items():
             setattr(miner, column, value)
         miner.updated_at = now
@@ -199,27 +154,3 @@ def board_samples(
     if until is not None:
         query = query.where(BoardSample.recorded_at < until)
     return list(db.session.scalars(query.order_by(BoardSample.recorded_at.desc(), BoardSample.board).limit(limit)))
-
-
-def _matching(query: Select[Any], wanted: FleetFilter) -> Select[Any]:
-    query = query.outerjoin(Miner.model).outerjoin(Miner.status)
-    if wanted.text:
-        text = wanted.text.strip()
-        columns = (Miner.mac, Miner.ip, Miner.label, Miner.hostname)
-        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in columns)))
-    if wanted.model:
-        query = query.where(MinerModel.alias == wanted.model)
-    if wanted.managed is not None:
-        query = query.where(Miner.managed.is_(wanted.managed))
-    if wanted.retired is not None:
-        query = query.where(Miner.retired.is_(wanted.retired))
-    online = func.coalesce(MinerStatusRow.online, False)
-    if wanted.state == "online":
-        query = query.where(online.is_(True))
-    elif wanted.state == "offline":
-        query = query.where(online.is_(False))
-    elif wanted.state == "failing":
-        query = query.where(online.is_(True), MinerStatusRow.state == "failure")
-    elif wanted.state == "stopped":
-        query = query.where(online.is_(True), MinerStatusRow.state == "stopped")
-    return query

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, cast, extract, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from app.core.types import SourceKind, SourceRole
 from app.errors import ChangedMeanwhile, Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantSource
 from app.store import meter_roles
+from app.store.epoch import epoch_s
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ def _between(since: datetime | None, until: datetime | None) -> list[ColumnEleme
 
 
 def _steps(limit: int, since: datetime | None, until: datetime | None, step_s: int) -> list[Reading]:
-    step = _epoch_s() // step_s
+    step = epoch_s(PlantReadingRow.recorded_at) // step_s
     means = (
         select(
             step.label("step"),
@@ -180,10 +181,3 @@ def _steps(limit: int, since: datetime | None, until: datetime | None, step_s: i
         )
         for row in db.session.execute(query)
     ]
-
-
-def _epoch_s() -> ColumnElement[int]:
-    """Seconds since 1970 of recorded_at, as a whole number, in the database's own words."""
-    if db.engine.dialect.name == "sqlite":
-        return cast(func.strftime("%s", PlantReadingRow.recorded_at), BigInteger)
-    return cast(func.floor(extract("epoch", PlantReadingRow.recorded_at)), BigInteger)

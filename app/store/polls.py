@@ -53,8 +53,8 @@ class Turns:
     back: tuple[str, ...] = ()
 
 
-def targets() -> list[PollTarget]:
-    """Return every known, not retired miner."""
+def targets(only: int | None = None) -> list[PollTarget]:
+    """Return every known, not retired miner; with `only` the one of that id, if it is one."""
     on_way = exists().where(
         PresetChangeRow.miner_id == Miner.id,
         PresetChangeRow.outcome.in_([o.value for o in Outcome if o.on_its_way]),
@@ -72,6 +72,8 @@ def targets() -> list[PollTarget]:
         .where(Miner.retired.is_(False))
         .order_by(Miner.id)
     )  # fmt: skip
+    if only is not None:
+        query = query.where(Miner.id == only)
     return [
         PollTarget(
             miner_id=row.id,

@@ -92,9 +92,3 @@ class ManagedForm(FlaskForm):  # type: ignore[misc]
     """Manage one miner, or not any more."""
 
     managed = SelectField(_l("Managed"), choices=options([("1", _l("managed")), ("0", _l("not managed"))]))
-
-
-class BulkManagedForm(ManagedForm):
-    """Manage every miner of a model (empty: every miner), or not any more."""
-
-    model = SelectField(_l("Which miners"), validate_choice=True)

@@ -57,6 +57,34 @@ def test_an_address_hides_its_key_and_takes_no_names():
             MinerAddress(name)
 
 
+def test_an_inspection_tells_chips_and_answers_without_secrets(mock, session, example_json):
+    mock.get(f"{BASE}/summary", json=example_json("summary_mining_s19jpro_2500.json"))
+    mock.get(f"{BASE}/perf-summary", json=example_json("perf_summary_2500_tuned.json"))
+    mock.get(f"{BASE}/status", json={"miner_state": "mining", "password": "canary"})
+    mock.get(f"{BASE}/chains", json=example_json("chains_1.2.6.json"))
+    found = miner.inspect(session, ADDRESS, *GHS)
+    assert [(chip.board, chip.chip, chip.grade) for chip in found.chips][:2] == [(1, 0, "orange"), (1, 1, "grey")]
+    first = found.chips[0]
+    assert (first.temp_c, first.frequency_mhz, first.hashrate_ghs, first.errors) == (57, 490.0, 244.4, 0)
+    told = json.loads(found.answers)
+    assert told["perf-summary"]["current_preset"]
+    assert {pool["user"] for pool in told["summary"]["miner"]["pools"]} == {"***"}
+    assert told["status"] == {"miner_state": "mining", "password": "***"}
+
+
+@pytest.mark.parametrize("answer", [{"status": 404}, {"status": 500}, {"json": None}, {"json": [{"chips": [None, 7]}]}])
+def test_an_inspection_without_usable_chips_is_still_one(mock, session, answer):
+    mock.get(f"{BASE}/summary", json={})
+    mock.get(f"{BASE}/perf-summary", status=500)
+    mock.get(f"{BASE}/status", json={})
+    mock.get(f"{BASE}/chains", **answer)
+    if answer.get("status") == 404:
+        mock.get(f"{BASE}/boards", status=404)
+    found = miner.inspect(session, ADDRESS, *GHS)
+    assert all(chip.temp_c is None for chip in found.chips)
+    assert json.loads(found.answers)["perf-summary"] is None
+
+
 def test_the_key_is_sent_to_every_call_but_the_two_that_strangers_get(mock, session):
     with_key = [matchers.header_matcher({"x-api-key": KEY})]
     mock.get(f"{BASE}/summary", json={"miner": {"miner_status": {"miner_state": "mining"}}}, match=with_key)

@@ -37,4 +37,5 @@ def test_every_page_without_arguments_is_listed(app: Flask) -> None:
     }
     parts = {"/healthz", "/readyz", "/dashboard/live", "/events/csv"}  # not pages: probes, and parts of pages
     parts |= {"/settings/consequence", "/settings/sources/formula", "/setup/steps"}
+    parts |= {"/miners/rows", "/miners/file.csv"}
     assert plain - parts - listed == set()

@@ -10,10 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.extensions import db
-from app.models import Miner, MinerModel, SettingChange
+from app.models import Miner, SettingChange
 from app.store import settings
 from app.web import forms
-from tests import factories
 
 Token = Callable[[], str]
 BAD_MARGINS = [
@@ -96,7 +95,10 @@ def test_the_margins_change_has_a_history(app: Flask, client: FlaskClient, token
         "/orders/stop_all",
         "/models/s19jpro",
         "/miners/02:00:00:00:00:01/managed",
-        "/miners/managed",
+        "/miners/bulk",
+        "/miners/02:00:00:00:00:01/preset",
+        "/miners/02:00:00:00:00:01/retire",
+        "/miners/02:00:00:00:00:01/inspection",
     ],
 )
 def test_a_form_without_its_token_changes_nothing(client: FlaskClient, farm: None, path: str) -> None:
@@ -168,57 +170,6 @@ def test_htmx_gets_the_miners_row(client: FlaskClient, farm: None, token: Token)
     answer = client.post("/miners/02:00:00:00:00:00/managed", data={"managed": "1"}, headers=headers)
     assert answer.text.strip().startswith("<tr")
     assert 'aria-checked="true"' in answer.text
-
-
-def test_all_of_a_model_are_managed_at_once(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
-    answer = client.post("/miners/managed", data={"model": "s21xp", "managed": "1", "csrf_token": token()})
-    assert answer.status_code == 303
-    with app.app_context():
-        xp = db.session.query(Miner).join(Miner.model).filter(MinerModel.alias == "s21xp")
-        assert {miner.managed for miner in xp} == {True}
-        assert db.session.query(Miner).filter_by(managed=False).count() > 0
-    client.post("/miners/managed", data={"model": "*", "managed": "0", "csrf_token": token()})
-    with app.app_context():
-        assert db.session.query(Miner).filter_by(managed=True).count() == 0
-
-
-@pytest.mark.parametrize(
-    "data", [{"model": "nope", "managed": "1"}, {"model": "s21xp", "managed": "2"}, {"managed": "1"}, {}]
-)
-def test_a_bulk_form_with_nonsense_changes_nothing(
-    client: FlaskClient, farm: None, token: Token, data: dict[str, str]
-) -> None:
-    assert client.post("/miners/managed", data={**data, "csrf_token": token()}).status_code == 422
-
-
-@pytest.mark.parametrize(
-    "query, found",
-    [
-        ("q=C1-03", 1),
-        ("q=02:00:00:00:00:03", 1),
-        ("q=%25", 0),
-        ("model=s21xp", 3),
-        ("state=offline", 2),
-        ("managed=0", 4),
-        ("sort=power", 12),
-        ("page=99", 12),
-        ("page=x&sort=y&state=z&managed=9", 12),
-    ],
-)
-def test_miners_are_filtered(client: FlaskClient, farm: None, query: str, found: int) -> None:
-    answer = client.get(f"/miners?{query}")
-    assert answer.status_code == 200
-    assert answer.text.count('role="switch"') == found
-
-
-def test_miners_come_a_hundred_to_a_page(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        for number in range(103):
-            factories.miner(number)
-    assert client.get("/miners").text.count('role="switch"') == 100
-    second = client.get("/miners?page=2").text
-    assert second.count('role="switch"') == 3
-    assert 'rel="prev"' in second
 
 
 @pytest.mark.parametrize(

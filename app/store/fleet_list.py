@@ -1,0 +1,288 @@
+"""The miners as a list: which of them match, in what order, page by page; and hosts that are no miners of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy.orm import aliased, contains_eager, defer
+
+from app import clock
+from app.core.types import MinerState, Outcome
+from app.extensions import db
+from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPreset, OtherHost, PresetChangeRow
+
+PAGE_SIZE = 50
+LABEL_GROUPS = 60
+CSV_BATCH = 500
+
+Columns: TypeAlias = tuple[ColumnElement[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFilter:
+    """Which miners. `text` is looked for in MAC, address, label and hostname; `label`: how a label begins.
+
+    `state`: a key of `STATES`; `problem`: a key of `PROBLEMS`; anything else matches every miner.
+    """
+
+    text: str = ""
+    model: str = ""  # alias
+    managed: bool | None = None
+    state: str = ""
+    problem: str = ""
+    label: str = ""
+    retired: bool | None = False  # None: both
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPage:
+    """One page of miners. `page` counts from 1 and never lies beyond `pages`."""
+
+    miners: Sequence[Miner]
+    total: int
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a miner stands in a list: the MACs before and after it (None: it is the first, the last), its number."""
+
+    before: str | None
+    after: str | None
+    number: int
+    total: int
+
+    @property
+    def page(self) -> int:
+        return -(-self.number // PAGE_SIZE)
+
+
+_ONLINE = func.coalesce(MinerStatusRow.online, False).is_(True)
+_STATE = MinerStatusRow.state
+STATES: dict[str, ColumnElement[bool]] = {
+    "online": _ONLINE,
+    "offline": ~_ONLINE,
+    "mining": and_(_ONLINE, _STATE.in_([state for state in MinerState if state.hashing])),
+    "starting": and_(_ONLINE, _STATE.in_([state for state in MinerState if state.booting])),
+    "stopped": and_(_ONLINE, _STATE == MinerState.STOPPED),
+    "failing": and_(_ONLINE, _STATE == MinerState.FAILURE),
+}
+
+
+def _now_shown(column: Any) -> ColumnElement[Any]:
+    """The column of a miner that answers; None of one that does not: what it last said is no present number."""
+    return case((_ONLINE, column))
+
+
+SORTS: dict[str, Columns] = {
+    "address": (func.length(Miner.ip), Miner.ip.expression),
+    "name": (func.coalesce(func.nullif(Miner.label, ""), Miner.ip),),
+    "model": (MinerModel.name.expression,),
+    "state": (_ONLINE, MinerStatusRow.state.expression),
+    "preset": (_now_shown(func.length(MinerStatusRow.running_preset)), _now_shown(MinerStatusRow.running_preset)),
+    "power": (_now_shown(MinerStatusRow.power_w),),
+    "hashrate": (_now_shown(MinerStatusRow.hashrate_ths),),
+    "efficiency": (_now_shown(MinerStatusRow.power_w / func.nullif(MinerStatusRow.hashrate_ths, 0)),),
+    "temperature": (_now_shown(MinerStatusRow.chip_temp_c),),
+    "managed": (Miner.managed.expression,),
+    "added": (Miner.id.expression,),
+}
+
+
+_OF_THE_MINER = ("address", "name", "managed", "added")  # sorted by without model and status
+
+
+def page(wanted: FleetFilter, sort: str = "address", page_number: int = 1, size: int = PAGE_SIZE) -> FleetPage:
+    """Return one page of the miners that match, sorted by a key of `SORTS`, or by `-key` the other way round."""
+    ids = _ids(wanted, sort)  # all of them: counting separately would look at every miner twice
+    pages = max(1, -(-len(ids) // size))
+    number = min(max(1, page_number), pages)
+    shown = ids[(number - 1) * size : number * size]
+    return FleetPage(of_ids(shown, with_hardware=False), len(ids), number, pages)
+
+
+def count(wanted: FleetFilter) -> int:
+    """Return how many miners match."""
+    return db.session.scalar(matching(select(func.count(Miner.id)), wanted, joined=_asks_more(wanted))) or 0
+
+
+def listed(
+    wanted: FleetFilter, sort: str = "address", *, limit: int = 1000, offset: int = 0, with_hardware: bool = True
+) -> list[Miner]:
+    """Return matching miners with model and status loaded. An unknown sort is by address.
+
+    `with_hardware` False: their fans and boards are read only when asked for.
+    """
+    return of_ids(_ids(wanted, sort, limit=limit, offset=offset), with_hardware=with_hardware)
+
+
+def batches(wanted: FleetFilter, sort: str) -> Iterator[Sequence[Miner]]:
+    """Yield every matching miner, a batch at a time: for files of the whole fleet. A batch is good until the next.
+
+    Who matches is found at the beginning: the order may change while the file is taken, nobody is left out.
+    """
+    ids = _ids(wanted, sort)
+    for start in range(0, len(ids), CSV_BATCH):
+        db.session.rollback()  # no read transaction stays open while a slow reader takes the file
+        yield of_ids(ids[start : start + CSV_BATCH])
+
+
+def of_ids(ids: Sequence[int], *, with_hardware: bool = True) -> list[Miner]:
+    """Return these miners in this order, loaded as by `listed`; unknown ids are left out."""
+    query = select(Miner).outerjoin(Miner.model).outerjoin(Miner.status).where(Miner.id.in_(ids))
+    query = query.options(*_loaded(with_hardware))
+    found = {miner.id: miner for miner in db.session.scalars(query)}
+    return [found[i] for i in ids if i in found]
+
+
+def latest_ends(ids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+    """Return (outcome, new preset) of each of these miners' latest change, by id."""
+    change = PresetChangeRow
+    newest = select(func.max(change.id)).where(change.miner_id.in_(ids)).group_by(change.miner_id)
+    query = select(change.miner_id, change.outcome, change.new_preset).where(change.id.in_(newest))
+    return {miner_id: (outcome, preset) for miner_id, outcome, preset in db.session.execute(query)}
+
+
+def place(miner: Miner, wanted: FleetFilter, sort: str) -> Place | None:
+    """Return where a miner stands in this list; None where it is not in it."""
+    by = order(sort)
+    ranked = matching(
+        select(
+            Miner.id, func.lag(Miner.mac).over(order_by=by), func.lead(Miner.mac).over(order_by=by),
+            func.row_number().over(order_by=by), func.count().over(),
+        ),
+        wanted,
+        joined=_asks_more(wanted, sort),
+    ).subquery()  # fmt: skip
+    row = db.session.execute(select(ranked).where(ranked.c.id == miner.id)).first()
+    return None if row is None else Place(*row[1:])
+
+
+def label_groups() -> list[tuple[str, int]]:
+    """Return (how labels begin, miners) for labels that differ in their last digits only: `C1-` of C1-01 and C1-02."""
+    start = func.rtrim(Miner.label, "0123456789")
+    query = select(start, func.count()).where(Miner.label != "", Miner.retired.is_(False)).group_by(start)
+    query = query.having(func.count() > 1, start != "").order_by(start).limit(LABEL_GROUPS)
+    return [(begins, total) for begins, total in db.session.execute(query)]
+
+
+def matching(query: Select[Any], wanted: FleetFilter, *, joined: bool = True) -> Select[Any]:
+    """Return the query, which is about `Miner`, for the miners that match only.
+
+    `joined`: with model and status; without them where neither filter nor order needs them (a third of the time).
+    """
+    if joined:
+        query = query.outerjoin(Miner.model).outerjoin(Miner.status)
+    if wanted.text.strip():
+        columns = (Miner.mac, Miner.ip, Miner.label, Miner.hostname)
+        query = query.where(or_(*(column.icontains(wanted.text.strip(), autoescape=True) for column in columns)))
+    if wanted.model:
+        query = query.where(MinerModel.alias == wanted.model)
+    if wanted.managed is not None:
+        query = query.where(Miner.managed.is_(wanted.managed))
+    if wanted.retired is not None:
+        query = query.where(Miner.retired.is_(wanted.retired))
+    if wanted.label:
+        query = query.where(Miner.label.startswith(wanted.label, autoescape=True))
+    if wanted.state in STATES:
+        query = query.where(STATES[wanted.state])
+    if wanted.problem in PROBLEMS:
+        query = query.where(PROBLEMS[wanted.problem](clock.utcnow()))
+    return query
+
+
+def order(sort: str) -> Columns:
+    """Return the columns to sort by, unknown values last in both directions, each miner at a place of its own."""
+    columns = SORTS.get(sort.removeprefix("-"), SORTS["address"])
+    down = sort.startswith("-")
+    return (*((column.desc() if down else column.asc()).nulls_last() for column in columns),
+            Miner.id.desc() if down else Miner.id.asc())  # fmt: skip
+
+
+def _ids(wanted: FleetFilter, sort: str, *, limit: int | None = None, offset: int = 0) -> list[int]:
+    """Return the ids of matching miners in this order: to sort 3,000 whole rows takes three times as long."""
+    query = matching(select(Miner.id), wanted, joined=_asks_more(wanted, sort)).order_by(*order(sort))
+    return list(db.session.scalars(query.limit(limit).offset(offset)))
+
+
+def _asks_more(wanted: FleetFilter, sort: str = "address") -> bool:
+    """Whether filter or order look at more than the miner itself."""
+    if wanted.model or wanted.state in STATES or wanted.problem in PROBLEMS:
+        return True
+    return sort.removeprefix("-") in SORTS and sort.removeprefix("-") not in _OF_THE_MINER
+
+
+def _loaded(with_hardware: bool) -> tuple[Any, ...]:
+    """What is loaded with a miner; the fans and boards of 50 miners are 20 kB of JSON that a list does not show."""
+    status = contains_eager(Miner.status)
+    if not with_hardware:
+        status = status.options(defer(MinerStatusRow.fans), defer(MinerStatusRow.boards))
+    return contains_eager(Miner.model), status
+
+
+# --- problems --------------------------------------------------------------------------------------------------------
+
+
+def _not_applied(_now: datetime) -> ColumnElement[bool]:
+    """The latest change failed or was not applied."""
+    change = aliased(PresetChangeRow)
+    latest = select(change.outcome).where(change.miner_id == Miner.id).order_by(change.id.desc()).limit(1)
+    return latest.correlate(Miner).scalar_subquery().in_([Outcome.NOT_APPLIED, Outcome.FAILED])
+
+
+def _above_max(_now: datetime) -> ColumnElement[bool]:
+    """It runs a preset above its model's max preset, by the firmware's own watts."""
+    runs, top = aliased(MinerPreset), aliased(ModelPreset)
+    return and_(
+        _ONLINE,
+        exists()
+        .where(
+            runs.miner_id == Miner.id, runs.name == MinerStatusRow.running_preset,
+            top.model_id == Miner.model_id, top.name == MinerModel.max_preset,
+            runs.firmware_power_w > top.firmware_power_w,
+        )
+        .correlate(Miner, MinerModel, MinerStatusRow),
+    )  # fmt: skip
+
+
+def _held(now: datetime) -> ColumnElement[bool]:
+    return and_(Miner.hold, or_(Miner.hold_until.is_(None), Miner.hold_until > now))
+
+
+def _any_problem(now: datetime) -> ColumnElement[bool]:
+    kinds = ("offline", "failing", "not_applied", "above_max", "no_max_preset", "no_key")
+    return or_(*(PROBLEMS[kind](now) for kind in kinds))
+
+
+PROBLEMS: dict[str, Any] = {
+    "any": _any_problem,
+    "offline": lambda _now: STATES["offline"],
+    "failing": lambda _now: STATES["failing"],
+    "not_applied": _not_applied,
+    "above_max": _above_max,
+    "no_max_preset": lambda _now: MinerModel.max_preset.is_(None),
+    "no_key": lambda _now: Miner.api_key.is_(None),
+    "held": _held,
+    "stopped": lambda _now: STATES["stopped"],
+}
+
+
+# --- hosts that are no miners of ours ---------------------------------------------------------------------------------
+
+
+def other_hosts(limit: int, offset: int = 0) -> list[OtherHost]:
+    """Return hosts that answer in the subnets without VNish, those that draw power first."""
+    query = select(OtherHost).order_by(OtherHost.draws_power.desc(), func.length(OtherHost.ip), OtherHost.ip)
+    return list(db.session.scalars(query.limit(limit).offset(offset)))
+
+
+def count_other_hosts() -> tuple[int, int]:
+    """Return (hosts without VNish, those of them that draw power)."""
+    drawing = func.coalesce(func.sum(case((OtherHost.draws_power, 1), else_=0)), 0)
+    total, some = db.session.execute(select(func.count(OtherHost.ip), drawing)).one()
+    return total, int(some)
