@@ -274,6 +274,6 @@ def _full_farm(miners: int) -> None:
     ]
     for n, row in enumerate(rows):
         change(row, 30.0 * n + 20, outcome=("confirmed", "sent", "not_applied", "failed")[n % 4],
-               error_message="the miner refused: 500" if n % 4 == 3 else None)  # fmt: skip
+               error_message="Miner 10.0.0.4 refused to save the preset (500)." if n % 4 == 3 else None)  # fmt: skip
         sample(row)
         board_sample(row)

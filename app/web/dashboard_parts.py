@@ -173,7 +173,7 @@ def reason_of(event: EventHeadline) -> str:
     """Return why a change was made and what went wrong with it, short enough for a list."""
     text = formats.said(event.reason)
     if event.error_message:
-        text = f"{text} \N{EN DASH} {event.error_message}"
+        text = f"{text} \N{EN DASH} {formats.said(event.error_message)}"
     return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1].rstrip() + "…"
 
 

@@ -30,7 +30,7 @@ def lines(config: Config) -> list[Deployed]:
         Deployed(
             key=setting.key,
             variable=setting.variable,
-            meaning=formats.first_up(setting.meaning),
+            meaning=formats.said(setting.meaning),
             value=shown(getattr(config, setting.key)),
             origin=origins.get(config.origins.get(setting.key, ""), _("default")),
         )

@@ -49,7 +49,7 @@ STRANGERS = [
 @pytest.mark.parametrize("headers", STRANGERS, ids=str)
 def test_a_stranger_is_refused_on_every_route(app: Flask, client: FlaskClient, headers: dict[str, str]) -> None:
     for method, path in routes(app):
-        answer = client.open(path, method=method, headers=headers)
+        answer = client.open(path, method=method, headers=headers, buffered=True)
         assert answer.status_code == 403, (method, path, headers)
         if path.startswith("/api/") and method != "HEAD":
             assert list(answer.get_json()) == ["error"]
@@ -102,5 +102,7 @@ def test_every_post_route_is_a_guarded_form_or_json(app: Flask, client: FlaskCli
         if method not in ("POST", "PATCH", "PUT", "DELETE"):
             continue
         for mimetype in ("text/plain", "application/x-www-form-urlencoded", None):
-            answer = client.open(path, method=method, data='{"safety_margin_percent": 3}', content_type=mimetype)
+            answer = client.open(
+                path, method=method, data='{"safety_margin_percent": 3}', content_type=mimetype, buffered=True
+            )
             assert answer.status_code == (415 if path.startswith("/api/") else 400), (method, path, mimetype)

@@ -6,7 +6,7 @@ part, split at "; ", ": ", ", " and between sentences; so a part is noted here, 
 
 from __future__ import annotations
 
-from app.web.sayings import accounting, answers, balancing, changes, plant, refusals, settings, work
+from app.web.sayings import accounting, answers, balancing, changes, deployment, plant, refusals, settings, work
 
 SAYINGS = (
     *balancing.SAYINGS,
@@ -16,5 +16,6 @@ SAYINGS = (
     *answers.SAYINGS,
     *work.SAYINGS,
     *settings.SAYINGS,
+    *deployment.SAYINGS,
     *refusals.SAYINGS,
 )
