@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from flask import current_app, url_for
+from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
@@ -36,16 +35,8 @@ def problems(board: StatusBoard, silent: Sequence[SilentMiner]) -> list[Problem]
     return sorted(found, key=lambda problem: problem.level != "bad")
 
 
-def cure(*places: tuple[str, Mapping[str, str]]) -> str:
-    """Return the address of the first of these pages that there is; the dashboard where there is none."""
-    for endpoint, values in places:
-        if endpoint in current_app.view_functions:
-            return url_for(endpoint, **dict[str, Any](values))
-    return url_for("dashboard.index")
-
-
 def _setup(anchor: str) -> str:
-    return cure(("setup.index", {"_anchor": anchor}), ("settings.index", {"_anchor": anchor}), ("cycles.index", {}))
+    return url_for("setup.index", _anchor=anchor)
 
 
 def _plant(board: StatusBoard) -> Iterator[Problem]:
@@ -56,7 +47,7 @@ def _plant(board: StatusBoard) -> Iterator[Problem]:
         yield Problem("bad", _("The plant is lost: its last usable reading is old"), _setup("plant"), age_s)
     elif age_s > settings.stale_after_s:
         yield Problem("warn", _("The plant's reading is stale: nothing is raised"), _setup("plant"), age_s)
-    roles = cure(("settings.index", {"_anchor": "sources"}), ("cycles.index", {}))
+    roles = url_for("settings.sources")
     for contradiction in board.contradictions:
         yield Problem("bad", f"{formats.said(contradiction.sentence)}. {formats.said(contradiction.advice)}", roles)
     if refusal is not None:
@@ -100,8 +91,8 @@ def _failing(job: JobState) -> str:
 
 def _cure_of_job(name: str) -> str:
     if name in ("status", "telemetry", "discovery", "commands"):
-        return cure(("setup.index", {"_anchor": "miners"}), ("miners.index", {"state": "offline"}))
-    return _setup("plant") if name == "plant" else cure(("cycles.index", {}))
+        return _setup("miners")
+    return _setup("plant") if name == "plant" else url_for("cycles.index")
 
 
 def _farm(board: StatusBoard) -> Iterator[Problem]:
@@ -114,11 +105,10 @@ def _farm(board: StatusBoard) -> Iterator[Problem]:
         text = _("The mode is off: nothing is cut even if the water falls")
         yield Problem("warn", text, url_for("dashboard.index", _anchor="mode-form"))
     if not counts.total:
-        there = cure(("setup.index", {"_anchor": "miners"}), ("miners.index", {}))
-        yield Problem("warn", _("No miner has been found yet"), there)
+        yield Problem("warn", _("No miner has been found yet"), _setup("miners"))
     elif not counts.managed:
         text = _("No miner is managed: PowerHive moves none until you say which")
-        yield Problem("warn", text, cure(("setup.index", {"_anchor": "managed"}), ("miners.index", {})))
+        yield Problem("warn", text, _setup("managed"))
     yield from _changes(counts)
     yield from _stopped(counts)
     if counts.other_firmware:
@@ -127,7 +117,7 @@ def _farm(board: StatusBoard) -> Iterator[Problem]:
             "%(shown)s miners run another firmware: they draw power and cannot be commanded",
             counts.other_firmware, shown=formats.number(counts.other_firmware),
         )  # fmt: skip
-        yield Problem("warn", text, url_for("miners.index", problem="firmware"))
+        yield Problem("warn", text, url_for("miners.other_hosts"))
     if counts.unknown_model:
         text = ngettext(
             "%(shown)s miner is of an unknown model: it is not touched",
@@ -198,7 +188,7 @@ def _miners(counts: FleetCounts, silent: Sequence[SilentMiner]) -> Iterator[Prob
     shown = silent[:SHOWN_MINERS]
     for miner in shown:
         name = f"{miner.label} ({miner.ip})" if miner.label else miner.ip
-        there = cure(("miners.one", {"mac": miner.mac}), ("miners.index", {"q": miner.mac}))
+        there = url_for("miners.one", mac=miner.mac)
         yield Problem("bad" if miner.managed else "warn", _("Miner %(name)s is offline", name=name), there)
     rest = counts.offline - len(shown)
     if rest > 0:
