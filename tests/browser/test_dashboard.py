@@ -100,15 +100,6 @@ def test_a_miner_is_managed_by_its_switch(page: Any, server: Server) -> None:
     page.locator("#managed-020000000000[aria-checked=true]").wait_for()
 
 
-def test_choosing_a_max_preset_shows_what_it_means(page: Any, server: Server) -> None:
-    page.goto(server.url + "/models")
-    card = page.locator("#s19jpro")
-    card.get_by_label("Max preset").select_option("3420")
-    card.get_by_text("9 miners may go up to 3,420 W: at most 30.8 kW").wait_for()
-    card.get_by_role("button", name="Save").click()
-    page.get_by_role("status").get_by_text("at most 30.8 kW").wait_for()
-
-
 def test_everything_works_without_javascript(browser: Any, server: Server) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
