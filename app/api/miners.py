@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from app import clock
-from app.api import answers, body, query
+from app.api import answers, body, order_key, query
 from app.api.blueprint import bp
 from app.models import BoardSample, Miner, MinerSample, MinerStatusRow
 from app.store import commands, cycles, fleet, fleet_list
@@ -95,7 +95,10 @@ def telemetry(mac: str) -> Response:
 
 @bp.post("/miners/<mac>/preset")
 def order_preset(mac: str) -> Response:
-    """Order a preset by hand; `hold_minutes` keeps the balance away from the miner for that long."""
+    """Order a preset by hand; `hold_minutes` keeps the balance away from the miner for that long.
+
+    What the rules forbid at this moment is 409 at once; they are asked again when the order is carried out.
+    """
     fleet.get(mac)
     wanted = body.read(("preset", "hold_minutes", "reason"), ("preset",))
     preset = wanted["preset"]
@@ -108,6 +111,8 @@ def order_preset(mac: str) -> Response:
         now=clock.utcnow(),
         hold_minutes=body.whole_number(wanted, "hold_minutes", 1, LONGEST_HOLD_MIN),
         reason=body.reason(wanted),
+        judged=clock.stamp(),
+        once=order_key.read(wanted),
     )
     return answers.accepted(command_id)
 
