@@ -8,7 +8,7 @@ from flask import Response, current_app, jsonify, request
 from werkzeug.exceptions import BadRequest
 
 from app import clock
-from app.api import answers, body, order_key, query
+from app.api import answers, body, listing, order_key, query
 from app.api.blueprint import bp
 from app.config import Config
 from app.core import plan as planning
@@ -93,18 +93,21 @@ def status() -> Response:
 
 @bp.get("/balance/events")
 def balance_events() -> Response:
-    """Return the changes on miners, newest first."""
-    miner_id = query.optional_whole("miner_id", 1, query.LARGEST_ID)
-    return jsonify([_event(row) for row in events.recent(query.limit(), miner_id=miner_id)])
+    """Return the changes on miners, newest first; `before` (an event's id) reads on."""
+    miner_id, limit = query.optional_whole("miner_id", 1, query.LARGEST_ID), query.limit()
+    rows = events.recent(limit + 1, miner_id=miner_id, before_id=query.before())
+    return listing.by_content(listing.first(rows, limit, _event, _before))
 
 
 @bp.get("/balance/cycles")
 def balance_cycles() -> Response:
-    """Return the latest cycles with what each decided and why, newest first.
+    """Return the latest cycles with what each decided and why, newest first; `before` (a cycle's id) reads on.
 
     `stays` holds for every managed miner that is in neither list. Skipped miners are kept for half an hour.
     """
-    return jsonify([_cycle(row) for row in cycles.recent(query.limit(DEFAULT_CYCLES))])
+    limit = query.limit(DEFAULT_CYCLES)
+    rows = cycles.recent(limit + 1, before_id=query.before())
+    return listing.by_content(listing.first(rows, limit, _cycle, _before))
 
 
 @bp.get("/balance/preview")
@@ -143,7 +146,7 @@ def preview() -> Response:
 
 @bp.post("/balance/mode")
 def change_mode() -> Response:
-    """Switch between observe, armed and off. It is in force at once, so its order is done; the next cycle acts by it."""
+    """Switch between observe, armed and off: in force at once, so its order is done; the next cycle acts by it."""
     wanted = body.read(("mode", "reason"), ("mode",))
     mode = wanted["mode"]
     if not isinstance(mode, str) or mode not in set(Mode):
@@ -169,6 +172,10 @@ def stop_all() -> Response:
 def resume() -> Response:
     """End all-to-minimum or stop-all: the balance decides again."""
     return _order("resume")
+
+
+def _before(row: PresetChangeRow | BalanceCycle) -> dict[str, Any]:
+    return {"before": row.id}
 
 
 def _tried_settings() -> dict[str, Any]:

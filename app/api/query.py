@@ -13,6 +13,7 @@ from app.core import instants
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 LARGEST_ID = 2**63 - 1
+LONGEST_STEP_S = 31 * 86_400
 _WHOLE = re.compile(r"[0-9]{1,19}")
 
 
@@ -35,6 +36,16 @@ def optional_whole(name: str, lowest: int, highest: int) -> int | None:
     if not _WHOLE.fullmatch(text) or not lowest <= int(text) <= highest:
         raise BadRequest(f"{name} must be a whole number from {lowest} to {highest}; got {text[:40]!r}.")
     return int(text)
+
+
+def before() -> int | None:
+    """Return the id that the list goes on before: a list is read on with the id of its last row."""
+    return optional_whole("before", 1, LARGEST_ID)
+
+
+def step_s() -> int | None:
+    """Return the length of the time steps asked for, None for single rows."""
+    return optional_whole("step", 1, LONGEST_STEP_S)
 
 
 def instant(name: str) -> datetime | None:

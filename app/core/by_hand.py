@@ -1,4 +1,4 @@
-"""When a person's preset on one miner is refused already as it is ordered. It is judged again when it is carried out."""
+"""When a preset by hand is refused already as it is ordered. It is judged again when it is carried out."""
 
 from __future__ import annotations
 
