@@ -41,7 +41,7 @@ def by_mark(mark: object, answered: Callable[[], Response]) -> Response:
 
     For what a cheap mark decides for certain: then nothing is read nor rendered in vain.
     """
-    return _tagged(repr((mark, request.full_path)).encode(), answered)
+    return _tagged(repr((mark, request.path, request.query_string)).encode(), answered)
 
 
 def by_content(response: Response) -> Response:

@@ -1,4 +1,7 @@
-"""What a request's query may be, written once: limits, times, numbers. Anything else is 400 with a sentence."""
+"""What a request's query may be, written once: limits, times, numbers.
+
+Anything else is 400 with a sentence, also an empty value (`limit=`): it is a mistake more often than a wish.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,9 @@ def whole(name: str, lowest: int, highest: int, default: int) -> int:
 
 
 def optional_whole(name: str, lowest: int, highest: int) -> int | None:
-    """Return a whole number of the query, None where it is absent or empty."""
-    text = request.args.get(name, "")
-    if not text:
+    """Return a whole number of the query, None where it is absent."""
+    text = request.args.get(name)
+    if text is None:
         return None
     if not _WHOLE.fullmatch(text) or not lowest <= int(text) <= highest:
         raise BadRequest(f"{name} must be a whole number from {lowest} to {highest}; got {text[:40]!r}.")
@@ -50,8 +53,8 @@ def step_s() -> int | None:
 
 def instant(name: str) -> datetime | None:
     """Return a time of the query as UTC; without a zone it is taken as UTC."""
-    text = request.args.get(name, "")
-    if not text:
+    text = request.args.get(name)
+    if text is None:
         return None
     if "T" in text:
         text = text.replace(" ", "+")  # an unescaped + of the zone arrives as a blank
@@ -62,10 +65,10 @@ def instant(name: str) -> datetime | None:
 
 
 def boolean(name: str) -> bool | None:
-    """Return true/false of the query, None where it is absent or empty."""
-    text = request.args.get(name, "").lower()
-    if not text:
+    """Return true/false of the query, None where it is absent."""
+    text = request.args.get(name)
+    if text is None:
         return None
-    if text not in ("true", "false", "1", "0"):
+    if text.lower() not in ("true", "false", "1", "0"):
         raise BadRequest(f"{name} must be true or false; got {text[:40]!r}.")
-    return text in ("true", "1")
+    return text.lower() in ("true", "1")

@@ -24,6 +24,8 @@ from app.api.description.words import (
     text,
     whole,
 )  # fmt: skip
+from app.api.query import LARGEST_ID
+from app.core.settings import SPECS
 from app.core.types import BalanceStatus, ChangeKind, Mode, Origin, Outcome, Override
 
 TAG = "Balance"
@@ -184,8 +186,8 @@ SCHEMAS = {
 
 _SET = query(
     "set",
-    {"type": "array", "items": {"type": "string", "pattern": "^[a-z_]{1,60}=.*$"}, "examples": [["horizon_s=600"]],
-     "description": "Try a setting as name=value; as often as needed"},
+    each(text("A setting to try, as name=value", "horizon_s=600", pattern=f"^({'|'.join(SPECS)})=.+$"),
+         "Try settings as name=value; as often as needed", examples=[["horizon_s=600"]]),
     style="form", explode=True,
 )  # fmt: skip
 _LIFTED = "Lifted by `POST /api/balance/resume`. In force from the next cycle on, even before the order is carried out."
@@ -198,7 +200,9 @@ PATHS = {
     "/api/balance/events": {
         "get": listed(
             "listEvents", "Changes on miners", ref("Event"), tag=TAG, errors=(400,),
-            parameters=(query("miner_id", whole("Only of this miner", 2, minimum=1)), limit(), BEFORE),
+            parameters=(
+                query("miner_id", whole("Only of this miner", 2, minimum=1, maximum=LARGEST_ID)), limit(), BEFORE,
+            ),
         ),
     },
     "/api/balance/cycles": {

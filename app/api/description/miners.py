@@ -24,6 +24,7 @@ from app.api.description.words import (
     whole,
 )  # fmt: skip
 from app.api.miners import LONGEST_HOLD_MIN
+from app.api.query import LARGEST_ID
 from app.store.cycles import Decision
 
 TAG = "Miners"
@@ -158,7 +159,7 @@ PATHS = {
                 query("online", flag("Only those that answer, or only others", True)),
                 query("model", text("Only of this model (alias)", "s19jpro")),
                 limit(1000), BEFORE,
-                query("offset", whole("Leave out so many first; `before` is quicker and loses none", 0, minimum=0)),
+                query("offset", whole("Leave out so many; `before` loses none", 0, minimum=0, maximum=LARGEST_ID)),
             ),
             links=_of("getMiner") | _of("explainMiner") | _of("listStatuses") | _of("listTelemetry"),
         ),

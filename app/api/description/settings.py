@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from app.api.description.words import REASON, Schema, body, call, record, ref
 from app.core.settings import SPECS, SettingSpec
 
@@ -21,15 +23,16 @@ def _setting(spec: SettingSpec) -> Schema:
 
 _ALL = {name: _setting(spec) for name, spec in SPECS.items()}
 _MARGIN = _ALL["safety_margin_percent"]
+_CHANGEABLE: dict[str, Any] = {name: schema for name, schema in _ALL.items() if name != "override"}
 
 SCHEMAS = {
     "Settings": record("Every run-time setting in force", **_ALL),
     "SettingsChange": body(
         "Some settings; all are changed or none. `override` is what the buttons order: POST /api/balance/stop-all ...",
         least=1,
-        **{name: schema for name, schema in _ALL.items() if name != "override"},
+        **_CHANGEABLE,
         reason=REASON,
-    ),
+    ) | {"if": {"required": ["reason"]}, "then": {"minProperties": 2}},  # a reason alone changes nothing
     "SafetyMargin": record("The safety margin in force", safety_margin_percent=_MARGIN),
     "SafetyMarginChange": body(
         "The safety margin wanted", required=("safety_margin_percent",), safety_margin_percent=_MARGIN, reason=REASON

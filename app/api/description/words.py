@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from app.api.query import LARGEST_ID, LONGEST_STEP_S, MAX_LIMIT
+
 Schema = dict[str, Any]
 
 ERRORS = {
@@ -115,13 +117,16 @@ def header(name: str, schema: Schema) -> Schema:
 
 def limit(default: int = 100) -> Schema:
     """How many rows an answer has at most."""
-    return query("limit", whole("How many rows at most", default, minimum=1, maximum=1000, default=default))
+    return query("limit", whole("How many rows at most", default, minimum=1, maximum=MAX_LIMIT, default=default))
 
 
-BEFORE = query("before", whole("Go on before the row with this id; `Link` has it ready made", 4711, minimum=1))
+BEFORE = query(
+    "before",
+    whole("Go on before the row with this id; `Link` has it ready made", 4711, minimum=1, maximum=LARGEST_ID),
+)
 SINCE = query("since", moment("From this time on; without a zone it is UTC", "2026-11-23T00:00:00Z"))
 UNTIL = query("until", moment("Before this time", "2026-11-24T00:00:00Z"))
-STEP = query("step", whole("Means of steps of so many seconds", 3600, minimum=1, maximum=31 * 86_400))
+STEP = query("step", whole("Means of steps of so many seconds", 3600, minimum=1, maximum=LONGEST_STEP_S))
 HISTORY = (limit(), SINCE, UNTIL, STEP)
 MAC = path("mac", text("MAC address of the miner, any case", "02:00:00:00:00:01"))
 IF_NONE_MATCH = header("If-None-Match", text("The `ETag` of the list you have: 304 while it is still so", 'W/"5f1d"'))
