@@ -18,8 +18,9 @@ from app.api.description.words import (
     text,
     whole,
 )  # fmt: skip
-from app.api.miner_models import MAX_HASHRATE_TH, MAX_POWER_W
+from app.api.miner_models import LARGEST_VERSION
 from app.core import switching
+from app.core.ladder import OWN_HASHRATE_THS, OWN_POWER_W
 from app.core.types import UntunedUse
 
 TAG = "Models"
@@ -68,19 +69,22 @@ SCHEMAS = {
         "Your own numbers of one preset; null or 0 goes back to the firmware's, an absent one stays",
         required=("preset",),
         preset=text("Name", "2300"),
-        power_w=or_null(whole("W", 2350, minimum=0, maximum=MAX_POWER_W)),
-        hashrate_th=or_null(number("TH/s", 86.5, minimum=0, maximum=MAX_HASHRATE_TH)),
+        power_w=or_null(whole("W", 2350, minimum=OWN_POWER_W[0], maximum=OWN_POWER_W[1])),
+        hashrate_th=or_null(number("TH/s", 86.5, minimum=OWN_HASHRATE_THS[0], maximum=OWN_HASHRATE_THS[1])),
     ),
     "ModelChange": body(
         "What to change of a miner model",
         least=1,
         max_preset=or_null(text('A preset of the ladder; "" or null: none', "2800")),
         presets_power=each(ref("PresetPowerChange"), "Each preset at most once"),
+        allow_modded_psu=flag("Whether all its miners have modified power supplies", False),
         settle_s=or_null(number("Your own time until a change has settled, s", 90,
                                 minimum=switching.OWN_SETTLE_S[0], maximum=switching.OWN_SETTLE_S[1])),
         switch_loss_s=or_null(number("Your own loss of a change, s of full hashrate", 60,
                                      minimum=switching.OWN_LOSS_S[0], maximum=switching.OWN_LOSS_S[1])),
         untuned_use=_UNTUNED,
+        version=or_null(whole("The version that you looked at: 409 where the model has changed since", 1,
+                              minimum=1, maximum=LARGEST_VERSION)),
     ),
 }  # fmt: skip
 
