@@ -48,7 +48,7 @@ def install(app: Flask) -> None:
 
 def answer(status: int, sentence: str) -> Response:
     """Return one sentence as this request's kind of error answer."""
-    if request.path.startswith("/api/") or request.path in ("/api", "/healthz", "/readyz"):
+    if request.path.startswith("/api/") or request.path in ("/api", "/healthz", "/readyz", "/metrics"):
         response = jsonify({"error": sentence})
     elif request_ctx.url_adapter is None:  # the Host header is no name: no page with addresses in it can be made
         response = make_response(sentence, {"Content-Type": "text/plain; charset=utf-8"})

@@ -52,7 +52,7 @@ def groups() -> dict[str, tuple[Call, ...]]:
 
 def _call(path: str, method: str, operation: Schema) -> Call:
     responses = operation["responses"]
-    content = responses["200" if "200" in responses else "202"]["content"]["application/json"]
+    content = next(iter(responses["200" if "200" in responses else "202"]["content"].values()))
     body = operation.get("requestBody", {"content": {"application/json": {"schema": {}, "examples": {}}}})
     taken = body["content"]["application/json"]
     return Call(
@@ -69,7 +69,7 @@ def _call(path: str, method: str, operation: Schema) -> Call:
         takes=tuple(_fields(taken["schema"])),
         given=tuple((name, _json(each["value"])) for name, each in taken["examples"].items()),
         answers=tuple(_fields(content["schema"])),
-        example=_json(content["example"]),
+        example=content["example"] if isinstance(content["example"], str) else _json(content["example"]),
         statuses=tuple((status, each["description"]) for status, each in responses.items()),
     )  # fmt: skip
 

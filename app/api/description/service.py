@@ -80,6 +80,13 @@ def _ready() -> Schema:
     return operation
 
 
+def _metrics() -> Schema:
+    operation = call("getMetrics", "The farm's numbers for Prometheus", {}, tag=PROBES)
+    lines = text("Text format 0.0.4", "powerhive_target_watts 2844000.0\n")
+    operation["responses"]["200"]["content"] = {"text/plain": {"schema": lines}}
+    return operation
+
+
 PATHS = {
     "/api/commands/{command_id}": {
         "get": call("getCommand", "An order: waiting, running, done or failed, and why", ref("Command"), tag=ORDERS,
@@ -94,4 +101,5 @@ PATHS = {
     },
     "/healthz": {"get": call("getHealth", "The web process lives", ref("Alive"), tag=PROBES)},
     "/readyz": {"get": _ready()},
+    "/metrics": {"get": _metrics()},
 }  # fmt: skip
