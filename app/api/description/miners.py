@@ -7,6 +7,7 @@ from app.api.description.words import (
     HISTORY,
     MAC,
     REASON,
+    Schema,
     body,
     call,
     choice,
@@ -145,13 +146,19 @@ SCHEMAS = {
 }  # fmt: skip
 
 
+def _counted(operation: Schema) -> Schema:
+    total = {"description": "How many match in all", "schema": {"type": "integer"}}
+    operation["responses"]["200"]["headers"]["X-Total-Count"] = total
+    return operation
+
+
 def _of(operation: str) -> dict[str, dict[str, object]]:
     return {operation: {"operationId": operation, "parameters": {"mac": "$response.body#/0/mac"}}}
 
 
 PATHS = {
     "/api/miners": {
-        "get": listed(
+        "get": _counted(listed(
             "listMiners", "Miners", ref("Miner"), tag=TAG, errors=(400,),
             about="How many match in all is in the header `X-Total-Count`.",
             parameters=(
@@ -162,7 +169,7 @@ PATHS = {
                 query("offset", whole("Leave out so many; `before` loses none", 0, minimum=0, maximum=LARGEST_ID)),
             ),
             links=_of("getMiner") | _of("explainMiner") | _of("listStatuses") | _of("listTelemetry"),
-        ),
+        )),
     },
     "/api/miners/{mac}": {
         "get": call("getMiner", "One miner", ref("Miner"), tag=TAG, parameters=(MAC,), errors=(404,)),
