@@ -21,7 +21,7 @@ def objection(miner: MinerView, preset: str, mode: Mode, *, keeps: bool) -> str 
         new_preset=preset,
         old_power_w=0.0,  # no limit on a person's own order looks at accounted watts
         new_power_w=0.0,
-        reason="by hand",
+        reason="",
         origin=Origin.OPERATOR,
     )
     broken = limits.violation(wanted, miner, LimitFacts(mode=mode, increases_allowed=False))

@@ -214,7 +214,7 @@ def _row(
 def _check_moment(miner: MinerView, preset: str, *, keeps: bool) -> None:
     refused = by_hand.objection(miner, preset, settings_store.load().mode, keeps=keeps)
     if refused:
-        raise Conflict(f"Not now: {refused}.")
+        raise Conflict(f"Not allowed: {refused}.")
 
 
 def _check_preset(miner: Miner, own: list[MinerPreset], name: str, now: datetime) -> None:

@@ -169,7 +169,8 @@ def _steps(limit: int, since: datetime | None, until: datetime | None, step_s: i
         return []
     numbers = slots.numbers()
     step = slots.step_of(numbers).label("step")
-    first = slots.first_of(numbers, PlantReadingRow.id, PlantReadingRow.recorded_at, *_between(since, until))
+    at, dialect = PlantReadingRow.recorded_at, db.engine.dialect.name
+    first = slots.first_of(numbers, PlantReadingRow.id, at, dialect, *_between(since, until))
     means = (
         select(
             step,

@@ -11,8 +11,6 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Float, Integer, bindparam, cast, func, literal, select
 
-from app.extensions import db
-
 MOST_SLOTS = 4000  # rows looked at in one answer
 SHORTEST_SLOT_S = 5
 
@@ -48,11 +46,11 @@ def step_of(slots: CTE) -> ColumnElement[int]:
     return cast(slots.c.n, Integer) // bindparam("slots", type_=Integer)
 
 
-def first_of(slots: CTE, id_: Any, at: Any, *conditions: ColumnElement[bool]) -> Any:
+def first_of(slots: CTE, id_: Any, at: Any, dialect: str, *conditions: ColumnElement[bool]) -> Any:
     """Return the id of the first row of each slot that meets the conditions; `at` must be indexed."""
     return (
         select(id_)
-        .where(at >= _begins(slots.c.n), at < _begins(slots.c.n + 1), *conditions)
+        .where(at >= _begins(slots.c.n, dialect), at < _begins(slots.c.n + 1, dialect), *conditions)
         .order_by(at)
         .limit(1)
         .correlate(slots)
@@ -60,9 +58,9 @@ def first_of(slots: CTE, id_: Any, at: Any, *conditions: ColumnElement[bool]) ->
     )
 
 
-def _begins(number: ColumnElement[Any]) -> ColumnElement[Any]:
+def _begins(number: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     """When a slot begins, as the database keeps times."""
     epoch_s = bindparam("first_s", type_=Float) + number * bindparam("slot_s", type_=Float)
-    if db.engine.dialect.name == "sqlite":
+    if dialect == "sqlite":
         return func.strftime("%Y-%m-%d %H:%M:%f", epoch_s, "unixepoch")
     return func.to_timestamp(epoch_s)

@@ -51,7 +51,7 @@ def answer(status: int, sentence: str) -> Response:
     if request.path.startswith("/api/") or request.path in ("/api", "/healthz", "/readyz", "/metrics"):
         response = jsonify({"error": sentence})
     elif request_ctx.url_adapter is None:  # the Host header is no name: no page with addresses in it can be made
-        response = make_response(sentence, {"Content-Type": "text/plain; charset=utf-8"})
+        response = Response(sentence, mimetype="text/plain")
     else:
         title = TITLES.get(status, HTTPStatus(status).phrase)
         response = make_response(render_template("error.html", status=status, title=title, sentence=sentence))

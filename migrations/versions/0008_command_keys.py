@@ -1,13 +1,13 @@
 """Orders given once: the caller's key and a digest of the request
 
-Revision: 0008_keys, after 0006
+Revision: 0008_keys, after 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = '0008_keys'
-down_revision = '0006'
+down_revision = '0007'
 branch_labels = None
 depends_on = None
 

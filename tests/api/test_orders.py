@@ -132,7 +132,7 @@ def change(app: Flask, **columns: Any) -> None:
         ({"retired": True}, f"Miner {MAC} is retired."),
         ({"managed": False}, f"Miner {MAC} is neither managed nor held, so it is not commanded."),
         ({"model_id": None}, f"Miner {MAC} is of an unknown model and is not touched."),
-        ({"api_key": None}, "Not now: discovery has not identified a VNish miner at this address."),
+        ({"api_key": None}, "Not allowed: discovery has not identified a VNish miner at this address."),
     ],
 )
 def test_what_a_rule_forbids_is_409_with_its_sentence(
@@ -157,7 +157,8 @@ def test_an_armed_balance_owns_its_miners(app: Flask, client: FlaskClient, farm:
     status, answer = give(client, path, {"preset": "1500"}, None)
     assert status == 409
     assert answer["error"] == (
-        "Not now: the mode is armed and the balance decides this miner's preset; hold it (hold_minutes) to keep yours."
+        "Not allowed: the mode is armed and the balance decides this miner's preset; "
+        "hold it (hold_minutes) to keep yours."
     )
     assert give(client, path, {"preset": "1500", "hold_minutes": 5}, None)[0] == 202
     assert give(client, path, {"preset": "1500"}, None)[0] == 202, "it is held now"
