@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -171,3 +172,14 @@ def test_a_model_without_max_preset_is_409(app: Flask, client: FlaskClient, farm
     status, answer = give(client, f"/api/miners/{MAC}/preset", {"preset": "1500"})
     assert status == 409
     assert "max preset" in answer["error"]
+
+
+def test_an_order_sent_by_many_at_the_same_moment_is_given_once(app: Flask, client: FlaskClient, farm: None) -> None:
+    def send(_: int) -> tuple[int, Any]:
+        return give(app.test_client(), "/api/balance/stop-all", {"reason": "flood"})
+
+    with ThreadPoolExecutor(8) as threads:
+        answered = list(threads.map(send, range(24)))
+    assert {status for status, _ in answered} == {202}
+    assert {answer["id"] for _, answer in answered} == {1}
+    assert orders(app) == 1
