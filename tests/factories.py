@@ -237,13 +237,14 @@ def all_jobs(age_s: float = 1.0) -> None:
 
 
 def sample(miner: Miner, age_s: float = 300.0, **values: Any) -> MinerSample:
-    defaults = {"state": "mining", "preset": "2300", "power_w": 2310, "hashrate_ths": 85.5, "uptime_s": 100}
-    return add(MinerSample(miner_id=miner.id, recorded_at=ago(age_s), **(defaults | values)))
+    defaults: dict[str, Any] = {"state": "mining", "preset": "2300", "power_w": 2310, "hashrate_ths": 85.5,
+                                "uptime_s": 100, "recorded_at": ago(age_s)}  # fmt: skip
+    return add(MinerSample(miner_id=miner.id, **(defaults | values)))
 
 
 def board_sample(miner: Miner, board: int = 1, age_s: float = 300.0, **values: Any) -> BoardSample:
-    defaults = {"state": "mining", "power_w": 770, "hashrate_ths": 28.5}
-    return add(BoardSample(miner_id=miner.id, recorded_at=ago(age_s), board=board, **(defaults | values)))
+    defaults: dict[str, Any] = {"state": "mining", "power_w": 770, "hashrate_ths": 28.5, "recorded_at": ago(age_s)}
+    return add(BoardSample(miner_id=miner.id, board=board, **(defaults | values)))
 
 
 def other_host(ip: str = "10.0.9.9", **values: Any) -> OtherHost:

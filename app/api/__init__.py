@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.api import balance, commands, miner_models, miners, plant, settings
+from app.api import balance, commands, docs, miner_models, miners, plant, settings
 from app.api.blueprint import bp
 from app.extensions import csrf
 
-RESOURCES = (plant, balance, settings, miner_models, miners, commands)  # importing them adds their routes
+RESOURCES = (plant, balance, settings, miner_models, miners, commands, docs)  # importing them adds their routes
 
 
 def register(app: Flask) -> None:

@@ -36,10 +36,10 @@ def command(row: Command) -> dict[str, object]:
     }
 
 
-def accepted(command_id: int) -> Response:
-    """202: the order is kept and will be carried out; where to look is in `url` and `Location`."""
+def accepted(command_id: int, status: str = "waiting", **beside: object) -> Response:
+    """202: the order is kept and will be carried out (or is `done`); where to look is in `url` and `Location`."""
     url = url_for("api.command", command_id=command_id)
-    response = jsonify({"id": command_id, "status": "waiting", "url": url})
+    response = jsonify({"id": command_id, "status": status, "url": url, **beside})
     response.status_code = 202
     response.headers["Location"] = url
     return response

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, current_app, jsonify, request, url_for
+from flask import Response, current_app, jsonify, request
 from werkzeug.exceptions import BadRequest
 
 from app import clock
-from app.api import answers, body, query
+from app.api import answers, body, listing, order_key, query
 from app.api.blueprint import bp
 from app.config import Config
 from app.core import plan as planning
@@ -16,7 +16,7 @@ from app.core import settings as rules
 from app.core.types import Mode, Outcome, Plan
 from app.errors import SettingError
 from app.models import BalanceCycle, PresetChangeRow
-from app.store import commands, cycles, events, settings, snapshot, status_board, terms
+from app.store import commands, cycles, events, snapshot, status_board, terms
 
 DEFAULT_CYCLES = 20  # each names every miner it passed over: 3,000 of them are 300 kB
 
@@ -93,18 +93,21 @@ def status() -> Response:
 
 @bp.get("/balance/events")
 def balance_events() -> Response:
-    """Return the changes on miners, newest first."""
-    miner_id = query.optional_whole("miner_id", 1, query.LARGEST_ID)
-    return jsonify([_event(row) for row in events.recent(query.limit(), miner_id=miner_id)])
+    """Return the changes on miners, newest first; `before` (an event's id) reads on."""
+    miner_id, limit = query.optional_whole("miner_id", 1, query.LARGEST_ID), query.limit()
+    rows = events.recent(limit + 1, miner_id=miner_id, before_id=query.before())
+    return listing.by_content(listing.first(rows, limit, _event, _before))
 
 
 @bp.get("/balance/cycles")
 def balance_cycles() -> Response:
-    """Return the latest cycles with what each decided and why, newest first.
+    """Return the latest cycles with what each decided and why, newest first; `before` (a cycle's id) reads on.
 
     `stays` holds for every managed miner that is in neither list. Skipped miners are kept for half an hour.
     """
-    return jsonify([_cycle(row) for row in cycles.recent(query.limit(DEFAULT_CYCLES))])
+    limit = query.limit(DEFAULT_CYCLES)
+    rows = cycles.recent(limit + 1, before_id=query.before())
+    return listing.by_content(listing.first(rows, limit, _cycle, _before))
 
 
 @bp.get("/balance/preview")
@@ -143,16 +146,14 @@ def preview() -> Response:
 
 @bp.post("/balance/mode")
 def change_mode() -> Response:
-    """Switch between observe, armed and off. It is in force at once; the next cycle acts by it."""
+    """Switch between observe, armed and off: in force at once, so its order is done; the next cycle acts by it."""
     wanted = body.read(("mode", "reason"), ("mode",))
     mode = wanted["mode"]
     if not isinstance(mode, str) or mode not in set(Mode):
         body.refuse("mode", f"one of {', '.join(Mode)}", mode)
-    settings.change("mode", mode, answers.who(), body.reason(wanted), clock.utcnow())
-    response = jsonify({"mode": mode, "status": "done", "url": url_for("api.status")})
-    response.status_code = 202
-    response.headers["Location"] = url_for("api.status")
-    return response
+    why, once = body.reason(wanted), order_key.read(wanted)
+    command_id = commands.change_mode(mode, by=answers.who(), now=clock.utcnow(), reason=why, once=once)
+    return answers.accepted(command_id, "done", mode=mode)
 
 
 @bp.post("/balance/all-to-minimum")
@@ -173,6 +174,10 @@ def resume() -> Response:
     return _order("resume")
 
 
+def _before(row: PresetChangeRow | BalanceCycle) -> dict[str, Any]:
+    return {"before": row.id}
+
+
 def _tried_settings() -> dict[str, Any]:
     policy = request.args.get("policy")
     try:
@@ -182,8 +187,9 @@ def _tried_settings() -> dict[str, Any]:
 
 
 def _order(kind: str) -> Response:
-    reason = body.reason(body.read(("reason",), may_be_empty=True))
-    return answers.accepted(commands.enqueue(kind, by=answers.who(), now=clock.utcnow(), reason=reason))
+    wanted = body.read(("reason",), may_be_empty=True)
+    why, once = body.reason(wanted), order_key.read(wanted)
+    return answers.accepted(commands.enqueue(kind, by=answers.who(), now=clock.utcnow(), reason=why, once=once))
 
 
 def _cycle(row: BalanceCycle) -> dict[str, Any]:

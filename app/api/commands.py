@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, jsonify
 
 from app import clock
-from app.api import answers, body
+from app.api import answers, body, order_key
 from app.api.blueprint import bp
 from app.store import commands
 
@@ -19,7 +19,7 @@ def one(command_id: int) -> Response:
 @bp.post("/discovery/scan")
 def scan() -> Response:
     """Order a scan of the configured subnets now."""
-    found = body.read(("reason",), may_be_empty=True)
-    return answers.accepted(
-        commands.enqueue(commands.SCAN, by=answers.who(), now=clock.utcnow(), reason=body.reason(found))
-    )
+    wanted = body.read(("reason",), may_be_empty=True)
+    why, once = body.reason(wanted), order_key.read(wanted)
+    command_id = commands.enqueue(commands.SCAN, by=answers.who(), now=clock.utcnow(), reason=why, once=once)
+    return answers.accepted(command_id)

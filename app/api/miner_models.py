@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from app.api import answers, body
+from app.api import answers, body, listing
 from app.api.blueprint import bp
 from app.core import switching
 from app.core.ladder import OWN_HASHRATE_THS, OWN_POWER_W
@@ -26,7 +26,7 @@ PRESET_FIELDS = ("preset", "power_w", "hashrate_th")
 def all_models() -> Response:
     """Return every miner model, newest first."""
     learned = miner_models.learned()
-    return jsonify([_model(model, learned) for model in miner_models.all_models()])
+    return listing.by_content(jsonify([_model(model, learned) for model in miner_models.all_models()]))
 
 
 @bp.get("/models/<alias>")

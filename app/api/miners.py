@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, jsonify, request
 
 from app import clock
-from app.api import answers, body, query
+from app.api import answers, body, listing, order_key, query
 from app.api.blueprint import bp
 from app.models import BoardSample, Miner, MinerSample, MinerStatusRow
-from app.store import commands, cycles, fleet, fleet_list
+from app.store import commands, cycles, fleet, fleet_list, sample_steps
 from app.store.fleet_list import FleetFilter
 
 GHS_PER_THS = 1000.0
@@ -21,13 +22,15 @@ MINER_FIELDS = ("managed", "unlock_pass", "label", "hold", "hold_minutes", "hold
 
 @bp.get("/miners")
 def all_miners() -> Response:
-    """Return miners, newest first; how many match in all is in the header X-Total-Count."""
+    """Return miners, newest first; how many match in all is in the header X-Total-Count. `before` (an id) reads on."""
     model = request.args.get("model", "")
     wanted = FleetFilter(managed=query.boolean("managed"), state=_state(), model=model, retired=None)
     limit, offset = query.limit(query.MAX_LIMIT), query.whole("offset", 0, query.LARGEST_ID, 0)
-    response = jsonify([_miner(miner) for miner in fleet_list.listed(wanted, "-added", limit=limit, offset=offset)])
+    after = replace(wanted, before_id=query.before())
+    rows = fleet_list.listed(after, "-added", limit=limit + 1, offset=offset)
+    response = listing.first(rows, limit, _miner, lambda last: {"before": last.id, "offset": 0})
     response.headers["X-Total-Count"] = str(fleet_list.count(wanted))
-    return response
+    return listing.by_content(response)
 
 
 @bp.get("/miners/<mac>")
@@ -79,23 +82,33 @@ def explain(mac: str) -> Response:
 
 @bp.get("/miners/<mac>/statuses")
 def statuses(mac: str) -> Response:
-    """Return a miner's status history, newest first."""
-    miner = fleet.get(mac)
-    rows = fleet.samples(miner.id, query.limit(), query.instant("since"), query.instant("until"))
-    return jsonify([_sample(row) for row in rows])
+    """Return a miner's status history, newest first; `step` (seconds) asks for the means of such steps."""
+    miner, limit, since, until, step_s = _asked_history(mac)
+    if step_s is None:
+        rows = fleet.samples(miner.id, limit + 1, since, until)
+    else:
+        rows = sample_steps.samples(miner.id, limit + 1, since, until, step_s)
+    answer = listing.first(rows, limit, _sample, lambda last: {"until": answers.instant(last.recorded_at)})
+    return listing.by_content(answer)
 
 
 @bp.get("/miners/<mac>/telemetry")
 def telemetry(mac: str) -> Response:
-    """Return a miner's hash-board history, newest first."""
-    miner = fleet.get(mac)
-    rows = fleet.board_samples(miner.id, query.limit(), query.instant("since"), query.instant("until"))
-    return jsonify([_board(row) for row in rows])
+    """Return a miner's hash-board history, newest first; `step` (seconds) asks for the means of such steps."""
+    miner, limit, since, until, step_s = _asked_history(mac)
+    if step_s is None:
+        rows = fleet.board_samples(miner.id, limit, since, until)
+    else:
+        rows = sample_steps.board_samples(miner.id, limit, since, until, step_s)
+    return listing.by_content(jsonify([_board(row) for row in rows]))
 
 
 @bp.post("/miners/<mac>/preset")
 def order_preset(mac: str) -> Response:
-    """Order a preset by hand; `hold_minutes` keeps the balance away from the miner for that long."""
+    """Order a preset by hand; `hold_minutes` keeps the balance away from the miner for that long.
+
+    What the rules forbid at this moment is 409 at once; they are asked again when the order is carried out.
+    """
     fleet.get(mac)
     wanted = body.read(("preset", "hold_minutes", "reason"), ("preset",))
     preset = wanted["preset"]
@@ -108,6 +121,8 @@ def order_preset(mac: str) -> Response:
         now=clock.utcnow(),
         hold_minutes=body.whole_number(wanted, "hold_minutes", 1, LONGEST_HOLD_MIN),
         reason=body.reason(wanted),
+        judged=clock.stamp(),
+        once=order_key.read(wanted),
     )
     return answers.accepted(command_id)
 
@@ -118,6 +133,11 @@ def _password(wanted: dict[str, Any]) -> str | None:
     if value is not None and (not isinstance(value, str) or len(value) > 120 or not value.isprintable()):
         body.refuse("unlock_pass", "a text of up to 120 characters, or null for the default", "a value not shown here")
     return value or None
+
+
+def _asked_history(mac: str) -> tuple[Miner, int, datetime | None, datetime | None, int | None]:
+    asked = query.limit(), query.instant("since"), query.instant("until"), query.step_s()
+    return (fleet.get(mac), *asked)
 
 
 def _state() -> str:

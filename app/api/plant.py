@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from app import clock
-from app.api import answers, body, query
+from app.api import answers, body, listing, query
 from app.api.blueprint import bp
 from app.core.meter_roles import Judgement
 from app.core.metering import MeterVerdict
@@ -16,8 +16,6 @@ from app.core.types import SourceKind, SourceRole
 from app.models import PlantSource
 from app.store import meter_roles, plant_history
 from app.store.plant_history import Reading
-
-LONGEST_STEP_S = 31 * 86_400
 
 
 @bp.get("/plant/latest")
@@ -29,21 +27,26 @@ def latest_reading() -> Response:
 
 @bp.get("/plant/history")
 def readings() -> Response:
-    """Return readings, newest first; `step` (seconds) asks for the means of such steps."""
-    found = plant_history.history(
-        query.limit(),
-        query.instant("since"),
-        query.instant("until"),
-        query.optional_whole("step", 1, LONGEST_STEP_S),
-    )
-    return jsonify([_reading(reading) for reading in found])
+    """Return readings, newest first; `step` (seconds) asks for the means of such steps.
+
+    A step is the mean of readings spread evenly over it, so that a month costs no more than an hour.
+    """
+    limit, since, until, step_s = query.limit(), query.instant("since"), query.instant("until"), query.step_s()
+
+    def answered() -> Response:
+        found = plant_history.history(limit, since, until, step_s)
+        more = bool(found) and plant_history.goes_on(since, found[-1].recorded_at)
+        return listing.answer(found, more, _reading, lambda last: {"until": answers.instant(last.recorded_at)})
+
+    return listing.by_mark(plant_history.mark(), answered)
 
 
 @bp.get("/plant/sources")
 def sources() -> Response:
     """Return every generator and metered container the plant ever named, and whether it does what its role says."""
     verdicts, contradicted = meter_roles.verdicts(), _contradicted()
-    return jsonify([_source(source, verdicts, contradicted) for source in plant_history.sources()])
+    shown = [_source(source, verdicts, contradicted) for source in plant_history.sources()]
+    return listing.by_content(jsonify(shown))
 
 
 @bp.patch("/plant/sources/<path:name>")

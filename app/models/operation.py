@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, composite, mapped_column
 
 from app.core.types import Stamp
@@ -90,7 +90,8 @@ class Command(Base):
     __tablename__ = "commands"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(24))  # preset | scan | inspect | all_to_minimum | stop_all | resume
+    # preset | scan | inspect | mode | all_to_minimum | stop_all | resume
+    kind: Mapped[str] = mapped_column(String(24))
     miner_id: Mapped[int | None] = mapped_column(ForeignKey("miners.id", ondelete="CASCADE"))
     arguments: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     reason: Mapped[str | None] = mapped_column(String(300))
@@ -100,3 +101,7 @@ class Command(Base):
     created_by: Mapped[str] = mapped_column(String(80))
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))  # the caller's own name for the order
+    request_digest: Mapped[str | None] = mapped_column(String(64))  # of what was asked for with that key
+
+    __table_args__ = (Index("ix_commands_idempotency_key", "created_by", "idempotency_key", unique=True),)

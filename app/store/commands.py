@@ -7,18 +7,19 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from app.core import ladder
+from app.core import by_hand, ladder
 from app.core import settings as rules
-from app.core.types import Override
+from app.core.types import MinerView, Override, Stamp
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import Command, Miner, MinerPreset
-from app.store import fleet, rungs
+from app.store import command_keys, fleet, rungs, snapshot
 from app.store import settings as settings_store
+from app.store.command_keys import Once
 
-SCAN, PRESET, INSPECT = "scan", "preset", "inspect"
+SCAN, PRESET, INSPECT, MODE = "scan", "preset", "inspect", "mode"
 OVERRIDES = {"all_to_minimum": Override.MINIMUM, "stop_all": Override.STOP, "resume": Override.NONE}
-KINDS = (PRESET, SCAN, INSPECT, *OVERRIDES)
+KINDS = (PRESET, SCAN, INSPECT, MODE, *OVERRIDES)
 
 
 def enqueue(
@@ -29,14 +30,21 @@ def enqueue(
     reason: str | None = None,
     miner_id: int | None = None,
     arguments: dict[str, Any] | None = None,
+    once: Once | None = None,
 ) -> int:
-    """Leave an order for the commands job and return its id.
+    """Leave an order for the commands job and return its id; with `once` that of the order already given with its key.
 
     The farm-wide ones (all_to_minimum, stop_all, resume) put the setting `override` into force in the same
     transaction, so that the next cycle obeys even if the commands job is late.
+
+    Raises:
+        SettingError: the key was given with another request.
     """
     with writing() as session:
-        command = _row(kind, by, now, reason, miner_id=miner_id, arguments=arguments or {})
+        given = command_keys.repeated(session, once, by, now)
+        if given is not None:
+            return given
+        command = _row(kind, by, now, reason, miner_id=miner_id, arguments=arguments or {}, once=once)
         session.add(command)
         if kind in OVERRIDES:
             settings_store.put(session, {"override": rules.check("override", OVERRIDES[kind])}, by, reason, now)
@@ -44,26 +52,60 @@ def enqueue(
         return command.id
 
 
+def change_mode(mode: str, *, by: str, now: datetime, reason: str | None = None, once: Once | None = None) -> int:
+    """Put a mode into force and return the id of its order, which is done at once: nobody has to carry it out.
+
+    Raises:
+        SettingError: no such mode, or the key was given with another request.
+    """
+    checked = rules.check("mode", mode)
+    with writing() as session:
+        given = command_keys.repeated(session, once, by, now)
+        if given is not None:
+            return given
+        command = _row(MODE, by, now, reason, miner_id=None, arguments={"mode": checked}, once=once)
+        command.status, command.started_at, command.finished_at = "done", now, now
+        command.result = f"The mode is {checked} from the next cycle on."
+        session.add(command)
+        settings_store.put(session, {"mode": checked}, by, reason, now)
+        session.flush()
+        return command.id
+
+
 def enqueue_preset(
-    mac: str, preset: str, *, by: str, now: datetime, hold_minutes: int | None = None, reason: str | None = None
+    mac: str,
+    preset: str,
+    *,
+    by: str,
+    now: datetime,
+    hold_minutes: int | None = None,
+    reason: str | None = None,
+    judged: Stamp | None = None,
+    once: Once | None = None,
 ) -> int:
     """Order one preset on one miner by hand and return the order's id. `hold_minutes` locks the miner for that long.
 
+    `judged`: refuse at once what the rules of this moment forbid, too (cooldown, an armed balance that owns the miner).
+
     Raises:
         NotFound: no such miner.
-        SettingError: the preset is not in this miner's ladder.
+        SettingError: the preset is not in this miner's ladder, or the key was given with another request.
         Conflict: a hard limit forbids it (SPEC 5.1, 5.2, 5.4); it is judged again when the order is carried out.
     """
     with writing() as session:
+        given = command_keys.repeated(session, once, by, now)
+        if given is not None:
+            return given
         miner = fleet.by_mac(session, mac)
         _check_preset(miner, rungs.of_miner(miner.id), preset, now)
+        if judged is not None:
+            _check_moment(snapshot.load_miner(session, miner.id, judged), preset, keeps=bool(hold_minutes))
         if hold_minutes:
             miner.hold, miner.hold_until = True, now + timedelta(minutes=hold_minutes)
             miner.hold_reason = (reason or f"preset {preset} by hand")[:200]
             miner.updated_at = now
-        command = _row(
-            PRESET, by, now, reason, miner_id=miner.id, arguments={"preset": preset, "hold_minutes": hold_minutes}
-        )
+        arguments = {"preset": preset, "hold_minutes": hold_minutes}
+        command = _row(PRESET, by, now, reason, miner_id=miner.id, arguments=arguments, once=once)
         session.add(command)
         session.flush()
         return command.id
@@ -146,13 +188,33 @@ def fail_interrupted(now: datetime) -> int:
 
 
 def _row(
-    kind: str, by: str, now: datetime, reason: str | None, *, miner_id: int | None, arguments: dict[str, Any]
+    kind: str,
+    by: str,
+    now: datetime,
+    reason: str | None,
+    *,
+    miner_id: int | None,
+    arguments: dict[str, Any],
+    once: Once | None = None,
 ) -> Command:
     if kind not in KINDS:
         raise ValueError(f"{kind} is not a kind of command")
     return Command(
-        kind=kind, miner_id=miner_id, arguments=arguments, reason=reason, created_at=now, created_by=by
+        kind=kind,
+        miner_id=miner_id,
+        arguments=arguments,
+        reason=reason,
+        created_at=now,
+        created_by=by,
+        idempotency_key=None if once is None else once.key,
+        request_digest=None if once is None else once.digest,
     )
+
+
+def _check_moment(miner: MinerView, preset: str, *, keeps: bool) -> None:
+    refused = by_hand.objection(miner, preset, settings_store.load().mode, keeps=keeps)
+    if refused:
+        raise Conflict(f"Not allowed: {refused}.")
 
 
 def _check_preset(miner: Miner, own: list[MinerPreset], name: str, now: datetime) -> None:

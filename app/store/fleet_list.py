@@ -36,6 +36,7 @@ class FleetFilter:
     problem: str = ""
     label: str = ""
     retired: bool | None = False  # None: both
+    before_id: int | None = None  # continues an earlier list, the last added first
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ def matching(query: Select[Any], wanted: FleetFilter, *, joined: bool = True) ->
         query = query.where(Miner.managed.is_(wanted.managed))
     if wanted.retired is not None:
         query = query.where(Miner.retired.is_(wanted.retired))
+    if wanted.before_id is not None:
+        query = query.where(Miner.id < wanted.before_id)
     if wanted.label:
         query = query.where(Miner.label.startswith(wanted.label, autoescape=True))
     if wanted.state in STATES:

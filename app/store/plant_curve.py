@@ -11,10 +11,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Float, Integer, Select, bindparam, cast, func, literal, select
+from sqlalchemy import Select, func, select
 
 from app.extensions import db
 from app.models import BalanceCycle, Miner, PlantReadingRow, PlantRefusal, PresetChangeRow
+from app.store import slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,49 +76,23 @@ def _to(row: Any) -> str:
 
 
 @cache
-def _slots() -> CTE:
-    number = select(literal(0, Integer).label("n")).cte("slots", recursive=True)
-    return number.union_all(select(number.c.n + 1).where(number.c.n < bindparam("last", type_=Integer)))
-
-
-def _begins(number: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
-    """When slot `number` begins, as the database keeps times: readings are found by index, whatever their number."""
-    epoch_s = bindparam("first_s", type_=Float) + number * bindparam("slot_s", type_=Float)
-    if dialect == "sqlite":
-        return func.strftime("%Y-%m-%d %H:%M:%f", epoch_s, "unixepoch")
-    return func.to_timestamp(epoch_s)
-
-
-def _first_of(slots: CTE, id_: Any, at: Any, dialect: str) -> Any:
-    """The id of the first row of each slot."""
-    return (
-        select(id_)
-        .where(at >= _begins(slots.c.n, dialect), at < _begins(slots.c.n + 1, dialect))
-        .order_by(at)
-        .limit(1)
-        .correlate(slots)
-        .scalar_subquery()
-    )
-
-
-@cache
 def _means(what: str, dialect: str) -> Select[*tuple[Any, ...]]:
-    slots = _slots()
+    numbers = slots.numbers()
     table: Any = PlantReadingRow if what == "readings" else BalanceCycle
     columns = (
         (table.generation_kw, table.container_kw)
         if what == "readings"
         else (table.available_kw, table.target_w, table.current_w)
     )
-    step = cast(slots.c.n, Integer) // bindparam("slots", type_=Integer)
-    found = slots.join(table, table.id == _first_of(slots, table.id, table.recorded_at, dialect))
+    step = slots.step_of(numbers)
+    found = numbers.join(table, table.id == slots.first_of(numbers, table.id, table.recorded_at, dialect))
     return select(step.label("step"), *map(func.avg, columns)).select_from(found).group_by("step")
 
 
 @cache
 def _first_changes(dialect: str) -> Select[*tuple[Any, ...]]:
-    slots, change = _slots(), PresetChangeRow
-    found = slots.join(change, change.id == _first_of(slots, change.id, change.recorded_at, dialect))
+    numbers, change = slots.numbers(), PresetChangeRow
+    found = numbers.join(change, change.id == slots.first_of(numbers, change.id, change.recorded_at, dialect))
     found = found.join(Miner, Miner.id == change.miner_id)
     named = select(
         change.recorded_at, change.kind, change.old_preset, change.new_preset, Miner.label, Miner.ip
@@ -127,7 +102,7 @@ def _first_changes(dialect: str) -> Select[*tuple[Any, ...]]:
 
 @cache
 def _first_refusals(dialect: str) -> Select[*tuple[Any, ...]]:
-    slots, refusal = _slots(), PlantRefusal
-    found = slots.join(refusal, refusal.id == _first_of(slots, refusal.id, refusal.refused_at, dialect))
+    numbers, refusal = slots.numbers(), PlantRefusal
+    found = numbers.join(refusal, refusal.id == slots.first_of(numbers, refusal.id, refusal.refused_at, dialect))
     told = select(refusal.refused_at, refusal.reason)
     return told.select_from(found).order_by(refusal.refused_at)

@@ -14,8 +14,8 @@ from app.core.types import SourceKind, SourceRole
 from app.errors import ChangedMeanwhile, Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantSource
-from app.store import meter_roles
-from app.store.epoch import epoch_s
+from app.store import meter_roles, slots
+from app.store.slots import Grid
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,11 @@ def history(
         )
         for row in db.session.scalars(query)
     ]
+
+
+def goes_on(since: datetime | None, until: datetime) -> bool:
+    """Whether there are readings with since <= recorded_at < until."""
+    return db.session.scalar(select(PlantReadingRow.id).where(*_between(since, until)).limit(1)) is not None
 
 
 def sources() -> list[PlantSource]:
@@ -149,20 +154,33 @@ def _between(since: datetime | None, until: datetime | None) -> list[ColumnEleme
     return conditions
 
 
+def mark() -> tuple[Any, ...]:
+    """Return what changes whenever the history does: rows are only added, or removed at either end."""
+    oldest = db.session.scalar(select(PlantReadingRow.id).order_by(PlantReadingRow.recorded_at).limit(1))
+    newest = select(PlantReadingRow.id, PlantReadingRow.recorded_at, PlantReadingRow.received_at)
+    row = db.session.execute(newest.order_by(PlantReadingRow.recorded_at.desc()).limit(1)).one_or_none()
+    return (oldest, *(row or ()))
+
+
 def _steps(limit: int, since: datetime | None, until: datetime | None, step_s: int) -> list[Reading]:
-    step = epoch_s(PlantReadingRow.recorded_at) // step_s
+    """The `limit` steps up to the newest reading; a step without a reading is left out."""
+    grid = _grid(limit, since, until, step_s)
+    if grid is None:
+        return []
+    numbers = slots.numbers()
+    step = slots.step_of(numbers).label("step")
+    at, dialect = PlantReadingRow.recorded_at, db.engine.dialect.name
+    first = slots.first_of(numbers, PlantReadingRow.id, at, dialect, *_between(since, until))
     means = (
         select(
-            step.label("step"),
+            step,
             func.max(PlantReadingRow.id).label("last_id"),
             func.avg(PlantReadingRow.generation_kw).label("generation_kw"),
             func.avg(PlantReadingRow.container_kw).label("container_kw"),
             func.avg(PlantReadingRow.available_kw).label("available_kw"),
         )
-        .where(*_between(since, until))
+        .select_from(numbers.join(PlantReadingRow, PlantReadingRow.id == first))
         .group_by(step)
-        .order_by(step.desc())
-        .limit(limit)
         .subquery()
     )
     query = select(
@@ -177,7 +195,19 @@ def _steps(limit: int, since: datetime | None, until: datetime | None, step_s: i
             container_kw=row.container_kw,
             available_kw=row.available_kw,
             sources=row.sources,
-            recorded_at=datetime.fromtimestamp(int(row.step) * step_s, UTC),
+            recorded_at=datetime.fromtimestamp(grid.first_s + int(row.step) * step_s, UTC),
         )
-        for row in db.session.execute(query)
+        for row in db.session.execute(query, grid.values)
     ]
+
+
+def _grid(limit: int, since: datetime | None, until: datetime | None, step_s: int) -> Grid | None:
+    """The steps that the answer can have: from its oldest reading on, and no more than `limit` of them."""
+    within = select(PlantReadingRow.recorded_at).where(*_between(since, until)).limit(1)
+    newest = db.session.scalar(within.order_by(PlantReadingRow.recorded_at.desc()))
+    oldest = db.session.scalar(within.order_by(PlantReadingRow.recorded_at))
+    if newest is None or oldest is None:
+        return None
+    last = int(newest.timestamp()) // step_s
+    first = max(int(oldest.timestamp()) // step_s, last - limit + 1)
+    return Grid(first * step_s, step_s, last - first + 1)

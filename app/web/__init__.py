@@ -13,6 +13,7 @@ from app.web import (
     guard,
     health,
     language,
+    metrics,
     miner_models,
     miners,
     orders,
@@ -32,7 +33,7 @@ def register(app: Flask) -> None:
     language.install(app)
     formats.install(app)
     page.install(app)
-    for module in (dashboard, miners, miner_models, events, cycles, orders, setup, language, health):
+    for module in (dashboard, miners, miner_models, events, cycles, orders, setup, language, health, metrics):
         app.register_blueprint(module.bp)
     for bp in {module.bp for module in (settings, settings_page, source_roles, questionnaire)}:  # one that they share
         app.register_blueprint(bp)

@@ -6,6 +6,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DatabaseError, InterfaceError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -47,8 +48,10 @@ def install(app: Flask) -> None:
 
 def answer(status: int, sentence: str) -> Response:
     """Return one sentence as this request's kind of error answer."""
-    if request.path.startswith("/api/") or request.path in ("/api", "/healthz", "/readyz"):
+    if request.path.startswith("/api/") or request.path in ("/api", "/healthz", "/readyz", "/metrics"):
         response = jsonify({"error": sentence})
+    elif request_ctx.url_adapter is None:  # the Host header is no name: no page with addresses in it can be made
+        response = Response(sentence, mimetype="text/plain")
     else:
         title = TITLES.get(status, HTTPStatus(status).phrase)
         response = make_response(render_template("error.html", status=status, title=title, sentence=sentence))

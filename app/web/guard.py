@@ -10,7 +10,7 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import BadRequest, Forbidden
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -39,7 +39,7 @@ HEADERS = {
 
 def install(app: Flask) -> None:
     """Put the guard before everything else (CSRF check included), the headers on every answer."""
-    app.before_request_funcs.setdefault(None, []).insert(0, _refuse_strangers)
+    app.before_request_funcs.setdefault(None, [])[:0] = [_refuse_strangers, _refuse_garbled]
     app.after_request(_add_headers)
 
 
@@ -92,6 +92,13 @@ def _refuse_strangers() -> None:
     )
     if why:
         raise Forbidden(why)
+
+
+def _refuse_garbled() -> None:
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest("The query of the address (behind the ?) is not UTF-8.") from error
 
 
 def _add_headers(response: Response) -> Response:

@@ -16,6 +16,7 @@ def install(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["pages"] = pages
+    app.jinja_env.globals["address"] = address
 
 
 def render(template: str, *, status: int = 200, settings: Settings | None = None, **context: Any) -> Response:
@@ -29,6 +30,11 @@ def render(template: str, *, status: int = 200, settings: Settings | None = None
         **context,
     )
     return make_response(body, status)
+
+
+def address() -> str:
+    """Return path and query of this request; what is no UTF-8 in it is replaced (`request.full_path` fails on it)."""
+    return f"{request.path}?{request.query_string.decode(errors='replace')}"
 
 
 def by_htmx() -> bool:

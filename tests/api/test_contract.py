@@ -537,8 +537,12 @@ def test_a_generator_and_a_container_of_one_name_are_told_apart(app: Flask, clie
 
 def test_the_mode(client: FlaskClient) -> None:
     answer = client.post("/api/balance/mode", json={"mode": "armed", "reason": "go"})
-    assert (answer.status_code, answer.location) == (202, "/api/balance/status")
+    assert (answer.status_code, answer.location) == (202, answer.get_json()["url"])
     assert get(client, "/api/balance/status")["mode"] == "armed"
+    order = get(client, answer.location)
+    assert (order["kind"], order["status"], order["arguments"]) == ("mode", "done", {"mode": "armed"})
+    assert (order["reason"], order["result"]) == ("go", "The mode is armed from the next cycle on.")
+    assert TIME.fullmatch(order["finished_at"])
 
 
 @pytest.mark.parametrize("button, override", [("all-to-minimum", "minimum"), ("stop-all", "stop"), ("resume", "none")])
@@ -575,10 +579,10 @@ def test_a_preset_that_a_limit_forbids_is_not_ordered(
 
 
 def test_an_unmanaged_miner_is_not_commanded(client: FlaskClient, farm: None) -> None:
-    answer = client.post("/api/miners/02:00:00:00:00:00/preset", json={"preset": "2300"})
+    answer = client.post("/api/miners/02:00:00:00:00:06/preset", json={"preset": "2300"})
     assert answer.status_code == 409
-    client.patch("/api/miners/02:00:00:00:00:00", json={"hold": True})
-    assert client.post("/api/miners/02:00:00:00:00:00/preset", json={"preset": "2300"}).status_code == 202
+    client.patch("/api/miners/02:00:00:00:00:06", json={"hold": True})
+    assert client.post("/api/miners/02:00:00:00:00:06/preset", json={"preset": "2300"}).status_code == 202
 
 
 def test_a_model_without_max_preset_is_not_commanded(app: Flask, client: FlaskClient, farm: None) -> None:

@@ -153,3 +153,20 @@ def test_programs_get_english_whatever_language_they_ask_for(client: FlaskClient
     assert answer.json == {"error": "There is nothing at this address."}
     bad = client.patch("/api/settings", json={"cooldown_s": 5}, headers=PORTUGUESE)
     assert bad.json == {"error": "cooldown_s must be a whole number from 30 to 3600 s; got 5."}
+
+
+NO_NAME = "a" * 70  # longer than a name's part can be: for such a host no addresses can be made
+
+
+@pytest.mark.parametrize("host", ["", "a b", "<script>", "localhost:x", "[::1", "\x00", "ä", "/", "%zz", NO_NAME])
+def test_a_host_header_that_is_no_name_is_403_on_pages_too(client: FlaskClient, host: str) -> None:
+    answer = client.get("/", environ_overrides={"HTTP_HOST": host})
+    assert (answer.status_code, answer.mimetype) == (403, "text/plain" if host == NO_NAME else "text/html")
+    assert "add it to POWERHIVE_ALLOWED_HOSTS" in answer.text
+
+
+def test_a_query_that_is_no_utf_8_is_400(client: FlaskClient) -> None:
+    for path in ("/", "/nowhere", "/api/miners", "/healthz"):
+        answer = client.get(path, environ_overrides={"QUERY_STRING": "x=\xed\xa0\x80"})
+        assert answer.status_code == 400
+        assert "is not UTF-8" in answer.text

@@ -35,7 +35,7 @@ def test_every_page_without_arguments_is_listed(app: Flask) -> None:
         for rule in app.url_map.iter_rules()
         if rule.methods and "GET" in rule.methods and not rule.arguments and not rule.rule.startswith("/api/")
     }
-    parts = {"/healthz", "/readyz", "/dashboard/live", "/events/csv"}  # not pages: probes, and parts of pages
+    parts = {"/healthz", "/readyz", "/metrics", "/dashboard/live", "/events/csv"}  # probes, and parts of pages
     parts |= {"/settings/consequence", "/settings/sources/formula", "/setup/steps"}
     parts |= {"/miners/rows", "/miners/file.csv"}
     assert plain - parts - listed == set()

@@ -86,6 +86,7 @@ SAYINGS = (
     say("the last change is too recent: %(age)s s of cooldown left"),
     say("no increase without fresh plant data, a fresh reading and a full status poll since the start"),
     say("PowerHive did not stop this miner, so it must not start it"),
+    say("the mode is armed and the balance decides this miner's preset; hold it (hold_minutes) to keep yours"),
     say("there is no such miner any more"),
     say("another change on this miner is part of the same group"),
     say("it refused to stop a moment ago"),

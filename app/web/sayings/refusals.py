@@ -29,6 +29,7 @@ SAYINGS = (
     say("The database does not answer; nothing was changed."),
     say("PowerHive's log says why."),
     say("The host name %(value)s is not one of this PowerHive's; add it to POWERHIVE_ALLOWED_HOSTS if it should be."),
+    say("The query of the address (behind the ?) is not UTF-8."),
     say("Requests from the origin %(value)s are not accepted."),
     say("Requests that another site's page makes are not accepted."),
     say("Open PowerHive by its address instead."),
