@@ -3,6 +3,7 @@
   "use strict";
   var lang = document.documentElement.lang || "en";
   if (lang === "en") { lang = "en-GB"; } // day before month, as the server writes it
+  var ALONE_S = 60;
   var STROKE_W = 1.75;
   var NARROW_PX = 520;
   var NEAR_PX = 6; // as near to the crosshair a mark is named
@@ -105,6 +106,12 @@
       return parseInt(short ? hex[at + 1] + hex[at + 1] : hex.slice(1 + 2 * at, 3 + 2 * at), 16);
     });
     return "rgba(" + parts.join(",") + "," + share + ")";
+  }
+
+  // One point alone has no width, and an axis without width has no ticks that mean anything.
+  function wide(plot, min, max) {
+    var x = plot.data[0];
+    return x.length > 1 ? [min, max] : [x[0] - ALONE_S / 2, x[0] + ALONE_S / 2];
   }
 
   function drawMarks(plot, marks) {
@@ -217,7 +224,7 @@
     var first = { label: data.x_label, value: function (plot, value) { return moment(value === null || value === undefined ? newest(plot.data[0]) : value, data); } };
     return {
       width: this.place.clientWidth, height: this.height(), padding: [12, 18, 0, 0],
-      scales: { x: { time: data.time } }, axes: axes(data, this.narrow()), series: [first].concat(data.series.map(lineOf)),
+      scales: { x: { time: data.time, range: wide } }, axes: axes(data, this.narrow()), series: [first].concat(data.series.map(lineOf)),
       cursor: { drag: { x: true, y: false, dist: 5 }, points: { size: 7 } }, legend: { live: true, markers: { width: 0, fill: function (plot, at) { return plot.series[at].stroke(plot, at); } } },
       hooks: {
         draw: [function (plot) { drawMarks(plot, self.data.marks); }],
