@@ -13,6 +13,7 @@ from app.config import Config
 from app.errors import ConfigError
 from app.extensions import csrf, db, migrate, prepare_engine
 from app.redaction import RedactingFormatter, Redactor
+from app.sealing import use as seal_with
 
 CONFIG_EXIT_STATUS = 2
 _LARGEST_REQUEST_BYTES = 64 * 1024
@@ -29,6 +30,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.update(_flask_settings(config))
     app.extensions["powerhive_config"] = config
     _set_up_log(config)
+    seal_with(app, config.data_keys)
     _bind_extensions(app)
     _register_parts(app)
     app.jinja_env.globals["simulated"] = config.simulated

@@ -59,7 +59,7 @@ def run(job: JobContext) -> str:
 
 def inspect(session: SweepSession, target: PollTarget, port: int) -> Inspection:
     """Ask one miner for everything it tells."""
-    address = MinerAddress(target.ip, port, target.api_key)
+    address = MinerAddress(target.ip, port, None if target.api_key is None else target.api_key.reveal())
     return miner.inspect(session, address, target.hr_measure, target.algorithm)
 
 
@@ -107,7 +107,7 @@ def _inspected(command: Order, job: JobContext, inspect: Inspect) -> tuple[bool,
     if not in_subnets(target.ip, job.config.subnets):
         return False, "The miner has no address in the configured subnets, so it is not contacted."
     db.session.rollback()  # no read transaction stays open while the miner answers
-    with SweepSession(1, ends_at=monotonic_s() + INSPECT_S) as session:
+    with SweepSession(1, only=job.config.subnets, ends_at=monotonic_s() + INSPECT_S) as session:
         found = inspect(session, target, job.config.miner_port)
     inspections.record(target.miner_id, found, utcnow())
     return True, "The miner told everything; its page shows it."
