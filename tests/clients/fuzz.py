@@ -27,6 +27,7 @@ from app.clients.http import Answer, TransportError
 from app.clients.miner import MinerAddress
 from app.clients.plant import answered_at, parse_reading
 from app.core import plant
+from app.core.inspection import MAX_ANSWERS, ChipReading, Inspection
 from app.core.plant import Bounds
 from app.core.types import Stamp
 from app.errors import MinerError, PlantError
@@ -37,6 +38,7 @@ PASSWORD, KEY = "canary-password", "canary-key-canary-key-canary-key"
 ADDRESS = MinerAddress("127.0.9.1", api_key=KEY)
 SUBNETS = (IPv4Network("127.0.9.0/30"),)
 LONGEST_TEXT = 500
+LONGEST_LIST = 20_000
 STATUSES = (200,) * 12 + (204, 302, 400, 401, 403, 404, 429, 500, 502)
 
 NASTY: tuple[Any, ...] = (
@@ -173,6 +175,15 @@ class HostileMiner:
         return Answer(chance.choice(STATUSES), given, self._mutator.body(ANSWERS[path]))
 
 
+def told_of_itself(found: Inspection) -> tuple[ChipReading, ...]:
+    """Check the one text that has lines; return the rest."""
+    assert len(found.answers) <= MAX_ANSWERS
+    for line in found.answers.splitlines():
+        assert line.isprintable(), repr(line)
+    assert KEY not in found.answers
+    return found.chips
+
+
 READERS: tuple[Callable[[Any], Any], ...] = (
     lambda s: miner.identify(s, MinerAddress("127.0.9.1")),
     lambda s: miner.adopt(s, MinerAddress("127.0.9.1"), PASSWORD, MAC),
@@ -180,6 +191,7 @@ READERS: tuple[Callable[[Any], Any], ...] = (
     lambda s: miner.read_status(s, ADDRESS, "MH/s", "scrypt", detail=True, with_flags=True),
     lambda s: miner.read_status(s, ADDRESS, "GH/s", "sha256d", detail=True, with_flags=True),
     lambda s: miner.read_boards(s, ADDRESS, "GH/s", "sha256d"),
+    lambda s: told_of_itself(miner.inspect(s, ADDRESS, "GH/s", "sha256d")),
     lambda s: miner.read_ladder(s, ADDRESS, "sha256d"),
     lambda s: miner.read_saved_preset(s, ADDRESS),
     lambda s: miner.set_preset(s, ADDRESS, "2300"),
@@ -232,7 +244,7 @@ def check(value: Any) -> None:
     elif isinstance(value, str):
         check_sentence(value)
     elif isinstance(value, (tuple, list)):
-        assert len(value) <= LONGEST_TEXT
+        assert len(value) <= LONGEST_LIST
         for item in value:
             check(item)
     elif dataclasses.is_dataclass(value):

@@ -599,3 +599,15 @@ def test_whatever_a_miner_says_of_itself_is_an_identity(content, info):
     assert all(isinstance(b, BoardReading) for b in answers.boards(content, *GHS))
     saved = answers.saved_preset(content)
     assert saved is None or isinstance(saved, str)
+
+
+# --- found by the fuzzer ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [1e-320, 1e-300, 1e-9])
+def test_next_to_no_hashrate_is_none_and_gives_no_endless_efficiency(rate):
+    status = of({"hr_realtime": rate, "power_consumption": 2300})
+    assert status.hashrate_ths == 0.0
+    assert status.efficiency_w_per_ths is None
+    item = {"name": "2300", "pretty": "2300 watt", "status": "tuned", "tune_settings": {"hashrate": rate}}
+    assert answers.ladder([item], "sha256d")[0].hashrate_ths is None
