@@ -249,3 +249,17 @@ def test_pages_load_nothing_from_elsewhere() -> None:
         if re.search(r"(src|href|action|hx-\w+)\s*=\s*[\"'](https?:)?//", path.read_text())
     ]
     assert wrong == []
+
+
+def test_every_session_to_miners_is_bound_to_the_configured_networks() -> None:
+    """A job's session without `only` could be led outside of them by a row, or by whatever wrote it."""
+    wrong = [
+        where(path, node.lineno)
+        for path in python_files("app")
+        if room_of(path) != "clients"
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("SweepSession")
+        and "only" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert wrong == []
