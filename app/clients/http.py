@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network
 from types import TracebackType
@@ -39,6 +39,7 @@ READ_S = 5.0
 DEADLINE_S = 8.0
 MAX_BYTES = 1024 * 1024
 _CHUNK = 65536
+_SHORTEST_SECRET = 12
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -67,6 +68,16 @@ class Answer:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    def without(self, sent: str | None) -> Answer:
+        """Return the answer without the key that was sent for it: some peers say back what they were asked with.
+
+        A short one stays: it may be part of a number or a word.
+        """
+        secret = (sent or "").encode()
+        if len(secret) < _SHORTEST_SECRET or secret not in self.body:
+            return self
+        return replace(self, body=self.body.replace(secret, b"***"))
 
     def json(self) -> Any:
         """Return the decoded body, NaN, Infinity and 1e999 refused. Raises TransportError(not_json)."""

@@ -16,7 +16,7 @@ from app.clients import answers
 from app.clients.fields import clean
 from app.clients.http import Answer, SweepSession, TransportError
 from app.clients.vnish import MinerAddress, VnishApi
-from app.core.inspection import HIDDEN, ChipReading, Inspection, as_text
+from app.core.inspection import ChipReading, Inspection, as_text
 from app.core.types import BoardReading, MinerIdentity, MinerStatus, Preset
 from app.errors import MinerError, NotVnish
 
@@ -190,10 +190,7 @@ def inspect(session: SweepSession, address: MinerAddress, hr_measure: str, algor
     """Return all that the miner tells of itself: its chips, and its answers as text without secrets. Not hot: 40 KB."""
     api = VnishApi(session, address)
     asked = {"summary": api.summary(), "perf-summary": _perf_summary(api), "status": api.status()}
-    told = as_text(asked)
-    if address.api_key:
-        told = told.replace(address.api_key, HIDDEN)  # some peers say back what was sent to them
-    return Inspection(_chips(api, hr_measure, algorithm), told)
+    return Inspection(_chips(api, hr_measure, algorithm), as_text(asked))
 
 
 def _chips(api: VnishApi, hr_measure: str, algorithm: str) -> tuple[ChipReading, ...]:

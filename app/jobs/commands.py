@@ -7,6 +7,7 @@ balancer is only asked to act on it at once. A preset by hand passes the same do
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from app.clients import miner
@@ -23,6 +24,7 @@ from app.jobs import apply as door
 from app.jobs import runner
 from app.jobs.apply import Hands, Result
 from app.jobs.runner import JobContext
+from app.redaction import Redactor
 from app.store import commands, cycles, inspections, polls
 from app.store import settings as settings_store
 from app.store import snapshot as snapshots
@@ -109,6 +111,8 @@ def _inspected(command: Order, job: JobContext, inspect: Inspect) -> tuple[bool,
     db.session.rollback()  # no read transaction stays open while the miner answers
     with SweepSession(1, only=job.config.subnets, ends_at=monotonic_s() + INSPECT_S) as session:
         found = inspect(session, target, job.config.miner_port)
+    # A miner knows the password that opens it, and may say it anywhere.
+    found = replace(found, answers=Redactor(job.config.secrets).clean(found.answers))
     inspections.record(target.miner_id, found, utcnow())
     return True, "The miner told everything; its page shows it."
 
