@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from app import create_app
 from app.clock import stamp, utcnow
 from app.config import Config, load
 from app.extensions import db
+from app.instance_folder import new_data_key
 from app.jobs import scheduler
 from app.jobs.runner import JobRunner
 from app.models import Miner
@@ -183,3 +185,26 @@ def test_a_peer_s_answers_with_secrets_in_them_are_cleaned(
         db.engine.dispose()
     search.files(path for path in installation.instance.iterdir() if path.name not in ("secret_key", "data_key"))
     assert search.leaks == []
+
+
+def test_after_a_lost_data_key_the_miners_are_adopted_anew(installation: Config, simulator: Simulator) -> None:
+    app = create_app(installation)
+    with app.app_context():
+        db.create_all()
+        db.session.remove()
+    live(app, installation, simulator)
+    with app.app_context():
+        db.engine.dispose()
+    lost = create_app(replace(installation, data_keys=(Secret(new_data_key()),)))
+    runner = JobRunner(lost, installation)
+    with lost.app_context():
+        assert [m.api_key for m in db.session.query(Miner)] == [None] * MINERS
+        own = simulator.miners[1].mac
+        for _ in range(2):
+            runner.run(scheduler.job("discovery", installation))
+            fleet.set_unlock_password(own, canaries.OWN_PASSWORD, utcnow())  # the operator enters it again
+        found = {m.mac: m.api_key for m in db.session.query(Miner)}
+        expected = {simulator.miners[n].mac: Secret(canaries.miner_key(n)) for n in (1, 2, 3)}
+        assert {mac: found[mac] for mac in expected} == expected
+        db.session.remove()
+        db.engine.dispose()

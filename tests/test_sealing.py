@@ -164,7 +164,9 @@ def test_a_migration_that_is_cut_off_loses_no_key(old_database: Flask, config: C
 # --- a key that is lost, wrong or no key -----------------------------------------------------------------------------
 
 
-def test_a_lost_key_is_said_at_start_and_the_miners_are_to_be_adopted_anew(app: Flask, config: Config) -> None:
+def test_a_lost_key_is_said_at_start_and_the_right_one_brings_all_back(
+    app: Flask, config: Config, capfd: pytest.CaptureFixture[str]
+) -> None:
     with app.app_context():
         plant_secrets()
         assert database_check.sentence_of_lost_secrets() == ""
@@ -179,6 +181,9 @@ def test_a_lost_key_is_said_at_start_and_the_miners_are_to_be_adopted_anew(app: 
         assert {(m.api_key, m.unlock_password) for m in stored(again)} == {(None, None)}
         database_check.check()
         close(again)
+    capfd.readouterr()
+    database_check.exit_unless_ready(again)  # it starts
+    assert "3 API keys of miners and 3 unlock passwords" in capfd.readouterr().err
     (config.instance / "data_key").write_text(kept)  # found again: nothing was lost
     whole = create_app(load(BASE_ENVIRONMENT, config.instance))
     with whole.app_context():
