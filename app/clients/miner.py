@@ -98,7 +98,7 @@ def adopt(session: SweepSession, address: MinerAddress, password: str, mac: str)
     Uses the bearer token of an unlock only, whatever key `address` holds, and drops the token at the end. Raises
     MinerUnauthorized (wrong password, too many tries: do not loop) and MinerError.
     """
-    description = f"PowerHive {mac}"
+    description = " ".join(("PowerHive", mac))
     token = _field(VnishApi(session, address).unlock(password), "token")
     if not (isinstance(token, str) and token.isascii() and token.isprintable() and 0 < len(token) <= 4096):
         raise MinerError(f"Miner {address.ip} unlocked without giving a token.", answered=True)

@@ -280,7 +280,7 @@ def _check_identity(this: _Run, session: SweepSession, known: KnownMiner) -> Non
     """
     mac = this.network.identify(session, this.address(known.ip)).mac
     if mac != known.mac:
-        raise MinerError(f"Another miner ({mac or 'without a MAC'}) answers at {known.ip}.", answered=True)
+        raise MinerError(f"Another miner ({mac or 'without a MAC'}) answers at its address {known.ip}.", answered=True)
 
 
 def _care(this: _Run, session: SweepSession, known: KnownMiner, now: datetime) -> Care:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Text, select, type_coerce, update
+from sqlalchemy import Text, select, text, type_coerce, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, scoped_session
 
 from app.extensions import db, writing
@@ -77,4 +77,4 @@ def _leave_no_trace(session: AnySession) -> None:
     """Let SQLite overwrite what it frees: old tokens are not to be found in the file."""
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA secure_delete=ON")
+        connection.execute(text("PRAGMA secure_delete=ON"))
