@@ -115,7 +115,7 @@ def old_database(config: Config) -> Iterator[Flask]:
     """A database of the version before secrets were sealed, with 300 miners' plain keys."""
     app = create_app(config)
     with app.app_context():
-        upgrade(str(ROOT / "migrations"), revision="0007")
+        upgrade(str(ROOT / "migrations"), revision="0008_keys")
         with db.engine.begin() as connection:
             insert = text(
                 "INSERT INTO miners (mac, ip, firmware_version, hostname, hr_measure, created_at, updated_at, api_key, "
@@ -140,7 +140,7 @@ def test_the_migration_seals_every_plain_key_and_leaves_none_in_the_file(old_dat
 
 def test_going_back_gives_the_plain_keys_back(old_database: Flask, config: Config) -> None:
     upgrade(str(ROOT / "migrations"))
-    downgrade(str(ROOT / "migrations"), revision="0007")
+    downgrade(str(ROOT / "migrations"), revision="0008_keys")
     assert sorted(tokens(config.instance / "powerhive.db")) == sorted(
         [PASSWORD, *(f"{KEY[:-3]}{n:03}" for n in range(300))]
     )

@@ -1,6 +1,6 @@
 """Miners' API keys and unlock passwords are sealed with the data key (app/sealing.py)
 
-Revision: 0009, after 0007
+Revision: 0009, after 0008_keys
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from app.sealing import keyring
 
 revision = '0009'
-down_revision = '0007'
+down_revision = '0008_keys'
 branch_labels = None
 depends_on = None
 
