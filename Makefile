@@ -8,7 +8,7 @@ PYTEST := $(PY) -m pytest
 TEST_PROCESSES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-long lint translations bench bench-pyasic bench-fork bench-kill9 bench-balance bench-live bench-web screenshots lock clean chromium
+.PHONY: help demo run test test-long lint audit translations bench bench-pyasic bench-fork bench-kill9 bench-balance bench-live bench-web screenshots lock clean chromium
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ test-long: .venv/.installed-dev chromium  ## the tests that take minutes
 lint: .venv/.installed-dev  ## style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+
+audit: .venv/.installed-dev  ## ask the database of known vulnerabilities about every pinned package (needs the network)
+	@$(PY) -m tests.dependency_audit
 
 translations: .venv/.installed-dev  ## bring the catalogues up to the program's sentences, compile them, list what is untranslated
 	@$(PY) -m tests.catalogue

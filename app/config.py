@@ -19,9 +19,10 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from app import config_values as values
-from app.config_values import BadValue, Secret
+from app.config_values import BadValue
 from app.errors import ConfigError
-from app.instance_folder import InstanceFolder
+from app.instance_folder import InstanceFolder, check_private, is_data_key
+from app.redaction import Secret
 
 PREFIX = "POWERHIVE_"
 FILE_NAME = "powerhive.toml"
@@ -56,6 +57,8 @@ def _span(minimum: float, maximum: float) -> dict[str, Any]:
 SETTINGS: tuple[Setting, ...] = (
     Setting("plant_endpoint", "where the plant's readings are fetched from", values.ENDPOINT_ALLOWED,
             values.endpoint, "https://energy-aggregator.fly.dev/data/latest"),
+    Setting("plant_plain_http", "let the API key travel unencrypted to a plant in a private network (http://)",
+            "true or false", values.boolean, False),
     Setting("plant_api_key", "the plant's API key, sent as a bearer token; a secret, there is no default",
             "the key as the plant's operator gave it, without blanks", values.header_secret),
     Setting("plant_id", "which plant, sent as ?plant_id=; empty: not sent", "up to 120 characters, or empty",
@@ -92,7 +95,13 @@ SETTINGS: tuple[Setting, ...] = (
             "true or false", values.boolean, False),
 )  # fmt: skip
 
+_SECRET_SETTINGS = {"plant_api_key", "unlock_password", "database_url"}  # a database's address may hold a password
 INSTANCE_VARIABLE = PREFIX + "INSTANCE"  # environment only: the folder in which the file is
+DATA_KEY_VARIABLE = PREFIX + "DATA_KEY"  # environment only
+DATA_KEY_ALLOWED = (
+    "keys of 32 random bytes in URL-safe base64 (openssl rand -base64 32 | tr '+/' '-_'), the newest first, separated "
+    "by commas"
+)
 INSTANCE_MEANING = "the folder of settings, database and secrets (default: instance/ beside the program)"
 
 
@@ -102,7 +111,9 @@ class Config:
 
     instance: Path
     secret_key: Secret
+    data_keys: tuple[Secret, ...]  # the first seals secrets in the database, all unseal them (app.sealing)
     plant_endpoint: str
+    plant_plain_http: bool
     plant_api_key: Secret
     plant_id: str
     plant_power_unit: str
@@ -147,7 +158,8 @@ class Config:
     def secrets(self) -> tuple[str, ...]:
         """Every secret text of the settings, for the log to leave out."""
         password = make_url(self.database_url.reveal()).password
-        known = (self.plant_api_key.reveal(), self.secret_key.reveal(), self.unlock_password.reveal())
+        held = (self.plant_api_key, self.secret_key, self.unlock_password, *self.data_keys)
+        known = tuple(secret.reveal() for secret in held)
         return (*known, password) if password else known
 
 
@@ -177,6 +189,7 @@ def load(environ: Mapping[str, str], instance_dir: Path | None = None) -> Config
     config = Config(
         instance=folder.path,
         secret_key=Secret(folder.secret_key()),
+        data_keys=_data_keys(environ, folder),
         database_url=Secret(database),
         origins={key: "environment" if name.startswith(PREFIX) else "file" for key, (name, _raw) in given.items()},
         **checked,
@@ -184,6 +197,21 @@ def load(environ: Mapping[str, str], instance_dir: Path | None = None) -> Config
     if config.database_path is not None:
         folder.reserve(config.database_path)
     return config
+
+
+def _data_keys(environ: Mapping[str, str], folder: InstanceFolder) -> tuple[Secret, ...]:
+    """Return the keys of the environment, else those of the instance folder.
+
+    Raises:
+        ConfigError: one of them is no key; it is not repeated.
+    """
+    given = environ.get(DATA_KEY_VARIABLE, "").strip()
+    if not given:
+        return tuple(Secret(key) for key in folder.data_keys())
+    keys = [key.strip() for key in given.split(",")]
+    if not all(is_data_key(key) for key in keys):
+        raise ConfigError([f"{DATA_KEY_VARIABLE} holds something that is no key. Allowed: {DATA_KEY_ALLOWED}."])
+    return tuple(Secret(key) for key in keys)
 
 
 @cache
@@ -229,9 +257,15 @@ def _from_file(path: Path, problems: list[str]) -> dict[str, tuple[str, Any]]:
     except OSError as error:
         problems.append(f"{path} cannot be read: {error.strerror}.")
         return {}
+    if document.keys() & _SECRET_SETTINGS:
+        try:
+            check_private(path)
+        except ConfigError as error:
+            problems += error.problems
     known = {setting.key for setting in SETTINGS}
     for key in document.keys() - known:
-        hint = f"set {INSTANCE_VARIABLE} in the environment" if key == "instance" else _nearest(key, known)
+        elsewhere = {"instance": INSTANCE_VARIABLE, "data_key": DATA_KEY_VARIABLE}.get(key)
+        hint = f"set {elsewhere} in the environment" if elsewhere else _nearest(key, known)
         problems.append(f"{key} in {path} is not a setting ({hint}).")
     return {key: (f"{key} in {path}", value) for key, value in document.items() if key in known}
 
@@ -240,10 +274,10 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[s
     by_variable = {setting.variable: setting for setting in SETTINGS}
     given: dict[str, tuple[str, Any]] = {}
     for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or variable == INSTANCE_VARIABLE:
+        if not variable.startswith(PREFIX) or variable in (INSTANCE_VARIABLE, DATA_KEY_VARIABLE):
             continue
         if variable not in by_variable:
-            hint = _nearest(variable, {*by_variable, INSTANCE_VARIABLE})
+            hint = _nearest(variable, {*by_variable, INSTANCE_VARIABLE, DATA_KEY_VARIABLE})
             problems.append(f"{variable} in the environment is not a setting ({hint}).")
             continue
         given[by_variable[variable].key] = (variable, value.strip())
@@ -258,10 +292,15 @@ def _nearest(name: str, known: set[str]) -> str:
 
 def _contradictions(checked: Mapping[str, Any]) -> list[str]:
     """What is wrong only together with another setting."""
-    if not checked.get("simulated"):
-        return []
     problems = []
     endpoint = checked.get("plant_endpoint")
+    if endpoint is not None and values.is_plain_http(endpoint) and not checked.get("plant_plain_http"):
+        problems.append(
+            f"{PREFIX}PLANT_ENDPOINT is http:// to another machine: whoever shares a network with it could read the "
+            f"API key and invent readings. Allowed: https://, or {PREFIX}PLANT_PLAIN_HTTP=true where nobody else does."
+        )
+    if not checked.get("simulated"):
+        return problems
     if endpoint is not None and not values.is_loopback_url(endpoint):
         problems.append(
             f"{PREFIX}PLANT_ENDPOINT is not on this machine, but {PREFIX}SIMULATED is set. Allowed: an address on "

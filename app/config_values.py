@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.redaction import Secret
+
 _WIDEST_PREFIX = 16
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 
@@ -31,33 +33,6 @@ HOSTS_ALLOWED = "host names or addresses without port, separated by commas (or a
 
 class BadValue(ValueError):
     """A value that a setting does not allow; the text completes a sentence that begins with the setting's name."""
-
-
-class Secret:
-    """A text that shows as `***` wherever it is printed by mistake."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text itself, for the one call that needs it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "***"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
 
 
 def text(raw: Any, *, longest: int) -> str:
@@ -155,6 +130,11 @@ def endpoint(raw: Any) -> str:
 def is_loopback_url(url: str) -> bool:
     """Tell whether `url` leads to this very machine."""
     return _is_loopback(urlsplit(url).hostname or "")
+
+
+def is_plain_http(url: str) -> bool:
+    """Tell whether `url` is unencrypted and leads off this machine."""
+    return urlsplit(url).scheme == "http" and not is_loopback_url(url)
 
 
 def subnets(raw: Any) -> tuple[IPv4Network, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from alembic.migration import MigrationContext
@@ -11,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import ConfigError
 from app.extensions import WRITES, db
+
+log = logging.getLogger(__name__)
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _UPGRADE = "Bring it up to date with: flask --app wsgi db upgrade (`make run` does it by itself)."
@@ -24,6 +27,9 @@ def exit_unless_ready(app: Flask | None = None) -> None:
     with app.app_context():
         try:
             check()
+            lost = sentence_of_lost_secrets()
+            if lost:
+                log.error(lost)
         except ConfigError as error:
             exit_with(error)
         finally:
@@ -69,6 +75,25 @@ def check() -> None:
     except SQLAlchemyError as error:
         way_out = "Make it writable, or free some space on its disk."
         raise ConfigError([f"The database {_name()} cannot be written: {_reason(error)}. {way_out}"]) from error
+
+
+def sentence_of_lost_secrets() -> str:
+    """Return what to do where secrets of the database are sealed with a key that is not there; "" where none are.
+
+    No reason not to start: a farm without PowerHive is worse off, and the miners' keys are made anew.
+    """
+    from app.store import sealed
+
+    tally = sealed.tally()
+    if not tally.lost:
+        return ""
+    return (
+        f"{tally.lost_api_keys} API keys of miners and {tally.lost_passwords} unlock passwords in the database cannot "
+        "be read: the data key (the file data_key in the instance folder, or POWERHIVE_DATA_KEY) is not the one that "
+        "sealed them. PowerHive starts all the same and adopts these miners anew. To get everything back, stop it, put "
+        "the right key in place and start it; where that key is lost, enter the miners' own unlock passwords again, "
+        "then run flask secrets forget."
+    )
 
 
 def wanted_version() -> str | None:

@@ -13,6 +13,7 @@ from app.config import Config
 from app.errors import ConfigError
 from app.extensions import csrf, db, migrate, prepare_engine
 from app.redaction import RedactingFormatter, Redactor
+from app.sealing import use as seal_with
 
 CONFIG_EXIT_STATUS = 2
 _LARGEST_REQUEST_BYTES = 64 * 1024
@@ -29,6 +30,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.update(_flask_settings(config))
     app.extensions["powerhive_config"] = config
     _set_up_log(config)
+    seal_with(app, config.data_keys)
     _bind_extensions(app)
     _register_parts(app)
     app.jinja_env.globals["simulated"] = config.simulated
@@ -53,6 +55,7 @@ def _flask_settings(config: Config) -> dict[str, Any]:
     return {
         "SECRET_KEY": config.secret_key.reveal(),
         "SQLALCHEMY_DATABASE_URI": config.database_url.reveal(),
+        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True},  # no values of rows in errors and logs
         "MAX_CONTENT_LENGTH": _LARGEST_REQUEST_BYTES,
         "MAX_FORM_MEMORY_SIZE": _LARGEST_REQUEST_BYTES,
         "SESSION_COOKIE_NAME": "powerhive_simulated" if config.simulated else "powerhive",

@@ -22,24 +22,25 @@ BASICS = {"clock", "errors"}
 CONFIG = {"config", "config_values", "instance_folder", "redaction"}
 MAY_IMPORT: dict[str, set[str]] = {
     "app": {"factory", "config"},
-    "factory": {"web", "api", "cli", "extensions", "errors", *CONFIG},
-    "config": {"config_values", "instance_folder", "errors"},
-    "config_values": set(),
+    "factory": {"web", "api", "cli", "extensions", "sealing", "errors", *CONFIG},
+    "config": {"config_values", "instance_folder", "redaction", "errors"},
+    "config_values": {"redaction"},
     "instance_folder": {"errors"},
     "redaction": set(),
+    "sealing": {"redaction"},
     "extensions": set(),
     "clock": {"core"},
     "errors": set(),
-    "models": {"extensions", "core"},
-    "database_check": {"factory", "extensions", "errors"},
+    "models": {"extensions", "core", "redaction", "sealing"},
+    "database_check": {"factory", "extensions", "store", "errors"},
     "bind_check": {"factory", "config", "errors"},
     "core": {"core", "errors"},
     "clients": {"clients", "core", *BASICS},
-    "store": {"store", "models", "extensions", "core", *BASICS},
+    "store": {"store", "models", "extensions", "core", "redaction", *BASICS},
     "jobs": {"jobs", "core", "clients", "store", "extensions", *BASICS, *CONFIG},
     "web": {"web", "store", "core", "extensions", *BASICS, *CONFIG},
     "api": {"api", "web", "store", "core", "extensions", *BASICS, *CONFIG},
-    "cli": {"jobs", "store", "core", "extensions", *BASICS, *CONFIG},
+    "cli": {"jobs", "store", "core", "extensions", "sealing", *BASICS, *CONFIG},
 }
 # Modules whose rows others may look at, but only store queries. `app.models` in web and api: for types only.
 TYPES_ONLY = {("web", "models"), ("api", "models"), ("jobs", "models")}
@@ -246,5 +247,19 @@ def test_pages_load_nothing_from_elsewhere() -> None:
         str(path.relative_to(ROOT))
         for path in sorted((APP / "templates").rglob("*.html"))
         if re.search(r"(src|href|action|hx-\w+)\s*=\s*[\"'](https?:)?//", path.read_text())
+    ]
+    assert wrong == []
+
+
+def test_every_session_to_miners_is_bound_to_the_configured_networks() -> None:
+    """A job's session without `only` could be led outside of them by a row, or by whatever wrote it."""
+    wrong = [
+        where(path, node.lineno)
+        for path in python_files("app")
+        if room_of(path) != "clients"
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("SweepSession")
+        and "only" not in {keyword.arg for keyword in node.keywords}
     ]
     assert wrong == []

@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 
 from app.config import INSTANCE_VARIABLE, SETTINGS, Config, load
-from app.config_values import Secret
 from app.errors import ConfigError
-from app.redaction import Redactor
+from app.redaction import Redactor, Secret
 from tests.conftest import BASE_ENVIRONMENT, ROOT
 
 NEEDED = {"POWERHIVE_PLANT_API_KEY": "a-key", "POWERHIVE_SUBNETS": "10.0.1.0/24"}
@@ -150,7 +149,14 @@ def test_subnets_come_as_text_or_list_and_once_each(tmp_path: Path) -> None:
 
 def test_a_local_plant_may_be_plain_http(tmp_path: Path) -> None:
     for address in ("http://127.0.0.1:18081/data", "http://192.168.4.2/data", "http://localhost:8/x"):
-        assert load(NEEDED | {"POWERHIVE_PLANT_ENDPOINT": address}, tmp_path).plant_endpoint == address
+        given = NEEDED | {"POWERHIVE_PLANT_ENDPOINT": address, "POWERHIVE_PLANT_PLAIN_HTTP": "true"}
+        assert load(given, tmp_path).plant_endpoint == address
+
+
+def test_plain_http_off_this_machine_needs_a_yes(tmp_path: Path) -> None:
+    (found,) = problems(NEEDED | {"POWERHIVE_PLANT_ENDPOINT": "http://192.168.4.2/data"}, tmp_path)
+    assert "POWERHIVE_PLANT_PLAIN_HTTP=true" in found
+    assert load(NEEDED | {"POWERHIVE_PLANT_ENDPOINT": "http://127.0.0.1:1/data"}, tmp_path)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9000", "localhost:9000", "[::1]:9000", "127.3.2.1:9000"])
@@ -199,7 +205,7 @@ def test_the_secret_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / "secret_key").stat().st_mode) == 0o600
     assert stat.S_IMODE((folder / "powerhive.db").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {path.name for path in folder.iterdir()} == {"secret_key", "powerhive.db"}
+    assert {path.name for path in folder.iterdir()} == {"secret_key", "data_key", "powerhive.db"}
 
 
 def test_an_empty_secret_key_is_refused(tmp_path: Path) -> None:
@@ -237,7 +243,8 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_a_field_of_the_config() -> None:
-    assert {field.name for field in fields(Config)} == {s.key for s in SETTINGS} | {"instance", "secret_key", "origins"}
+    made = {"instance", "secret_key", "data_keys", "origins"}
+    assert {field.name for field in fields(Config)} == {s.key for s in SETTINGS} | made
 
 
 def test_a_wrong_setting_ends_the_program_with_2_and_no_traceback(tmp_path: Path) -> None:

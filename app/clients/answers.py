@@ -23,6 +23,7 @@ MAX_FANS = 32
 MIN_HASHING_W = 20  # less on a hashing miner is kW, or nonsense
 MAX_MINER_W = 30_000
 MAX_MINER_THS = 10_000.0
+LEAST_THS = 1e-6  # less is nothing: watts divided by it would be no number any more
 _PRESET_W = (100, MAX_MINER_W)
 
 _THS_PER_UNIT = {"h": 1e-12, "k": 1e-9, "m": 1e-6, "g": 1e-3, "t": 1.0, "p": 1e3}
@@ -258,13 +259,13 @@ def _preset_w(name: str, pretty: str) -> int | None:
 
 def _preset_ths(item: dict[str, Any], pretty: str, tuned: bool) -> float | None:
     measured_ghs = number(as_object(item.get("tune_settings")).get("hashrate"))
-    if tuned and measured_ghs is not None and 0 < measured_ghs / 1000 <= MAX_MINER_THS:
+    if tuned and measured_ghs is not None and LEAST_THS <= measured_ghs / 1000 <= MAX_MINER_THS:
         return measured_ghs / 1000
     label = _LABEL_HASHRATE.search(pretty)
     if label is None:
         return None
     ths = float(label[1].replace(",", ".")) * _THS_PER_UNIT[label[2].casefold()]
-    return ths if 0 < ths <= MAX_MINER_THS else None
+    return ths if LEAST_THS <= ths <= MAX_MINER_THS else None
 
 
 # --- inside: one field each ------------------------------------------------------------------------------------------
@@ -323,7 +324,10 @@ def _ths(value: Any, hr_measure: str, algorithm: str) -> float | None:
     scale = _THS_PER_UNIT.get(hr_measure.strip()[:1].casefold())
     if rate is None or scale is None or not is_sha256(algorithm):
         return None
-    return rate * scale if 0 <= rate * scale <= MAX_MINER_THS else None
+    rate_ths = rate * scale
+    if not 0 <= rate_ths <= MAX_MINER_THS:
+        return None
+    return rate_ths if rate_ths >= LEAST_THS else 0.0
 
 
 def _efficiency(

@@ -15,9 +15,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
+from ipaddress import IPv4Address, IPv4Network
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ READ_S = 5.0
 DEADLINE_S = 8.0
 MAX_BYTES = 1024 * 1024
 _CHUNK = 65536
+_SHORTEST_SECRET = 12
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -67,6 +69,16 @@ class Answer:
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
+    def without(self, sent: str | None) -> Answer:
+        """Return the answer without the key that was sent for it: some peers say back what they were asked with.
+
+        A short one stays: it may be part of a number or a word.
+        """
+        secret = (sent or "").encode()
+        if len(secret) < _SHORTEST_SECRET or secret not in self.body:
+            return self
+        return replace(self, body=self.body.replace(secret, b"***"))
+
     def json(self) -> Any:
         """Return the decoded body, NaN, Infinity and 1e999 refused. Raises TransportError(not_json)."""
         try:
@@ -79,7 +91,9 @@ class SweepSession:
     """One `requests.Session` for one sweep or job; safe to share between its threads, closed at its end.
 
     `expected_hosts`: how many peers the sweep will call. `ends_at`: a `time.monotonic()` moment after which no call of
-    this session may run, whatever its own limit (the job's deadline). Times in seconds.
+    this session may run, whatever its own limit (the job's deadline). `only`: the networks outside of which no
+    connection is made, and then no name is looked up either (server-side request forgery); None for the plant, whose
+    address is a setting. Times in seconds.
     """
 
     def __init__(
@@ -92,12 +106,14 @@ class SweepSession:
         max_bytes: int = MAX_BYTES,
         ends_at: float | None = None,
         ca_bundle: str | None = None,
+        only: Sequence[IPv4Network] | None = None,
     ) -> None:
         self._connect_s = connect_s
         self._read_s = read_s
         self._deadline_s = deadline_s
         self._max_bytes = max_bytes
         self._ends_at = ends_at
+        self._only = None if only is None else tuple(only)
         self._verify: bool | str = ca_bundle or True
         self._session = _Session()
         self._session.trust_env = False  # no proxies, no netrc, no CA bundle out of the environment
@@ -138,11 +154,15 @@ class SweepSession:
             raise TransportError("timeout", "was not asked: the time of this job is up", reached=False)
         _call.deadline = deadline
         _call.read_s = self._read_s
+        _call.only = self._only
         try:
             return self._exchange(_prepared(method, url, headers, body), deadline - now)
         except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeError):
             # `from None`: these quote the header, and with it the key
             raise TransportError("invalid", "cannot be asked: its address or key is not well formed") from None
+        except _OutsideError:
+            what = "is outside the configured subnets, so it is not contacted"
+            raise TransportError("unreachable", what, reached=False) from None
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,  # raw.read1 lets these through
@@ -180,9 +200,26 @@ class _Call(threading.local):
 
     deadline: float | None = None
     read_s: float = READ_S
+    only: tuple[IPv4Network, ...] | None = None
+
+
+class _OutsideError(Exception):
+    """A connection was asked for to an address outside the networks of the call."""
 
 
 _call = _Call()
+
+
+def _check_inside(host: str) -> None:
+    """Raise _OutsideError unless `host` is an address, no name, within the networks of the call."""
+    if _call.only is None:
+        return
+    try:
+        address = IPv4Address(host)
+    except ValueError:
+        raise _OutsideError from None
+    if not any(address in network for network in _call.only):
+        raise _OutsideError
 
 
 def _left_s(limit_s: float) -> float:
@@ -322,6 +359,7 @@ def _addresses(connection: HTTPConnection, limit_s: float) -> list[tuple[int, An
     is left behind when the time is up. Raises TimeoutError and urllib3's own errors.
     """
     host, port = connection.host.strip("[]"), connection.port or connection.default_port
+    _check_inside(host)
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)

@@ -90,12 +90,15 @@ def _not_vnish(address: MinerAddress, answer: Answer) -> MinerError:
     return NotVnish(f"{address.ip} is no VNish miner ({answer.status}).", firmware=OTHER)
 
 
-def adopt(session: SweepSession, address: MinerAddress, password: str, description: str = "PowerHive") -> str:
-    """Return an API key of this miner that bears our description: the one it has, else a new one (CONTRACT 2).
+def adopt(session: SweepSession, address: MinerAddress, password: str, mac: str) -> str:
+    """Return an API key of this miner that bears our name and its MAC: the one it has, else a new one (CONTRACT 2).
+
+    With its MAC, because firmware settings are copied from miner to miner: no key may open two of them.
 
     Uses the bearer token of an unlock only, whatever key `address` holds, and drops the token at the end. Raises
     MinerUnauthorized (wrong password, too many tries: do not loop) and MinerError.
     """
+    description = " ".join(("PowerHive", mac))
     token = _field(VnishApi(session, address).unlock(password), "token")
     if not (isinstance(token, str) and token.isascii() and token.isprintable() and 0 < len(token) <= 4096):
         raise MinerError(f"Miner {address.ip} unlocked without giving a token.", answered=True)

@@ -53,6 +53,7 @@ class PlantClient:
         if not key or not key.isascii() or not key.isprintable():
             raise ValueError("the plant's API key must be printable ASCII and not empty")
         self._url = _with_plant_id(endpoint, plant_id)
+        self._key = key
         self._headers = {"Authorization": f"Bearer {key}", "Cache-Control": "no-cache"}
         self._plant_id = plant_id or None
         self._unit = unit
@@ -70,7 +71,7 @@ class PlantClient:
             with SweepSession(
                 connect_s=self._connect_s, read_s=self._read_s, deadline_s=self._total_s, ca_bundle=self._ca_bundle
             ) as session:
-                answer = session.call("GET", self._url, headers=self._headers)
+                answer = session.call("GET", self._url, headers=self._headers).without(self._key)
             _check_status(answer)
             content = answer.json()
         except TransportError as e:

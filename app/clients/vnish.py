@@ -139,7 +139,8 @@ class VnishApi:
         elif self._address.api_key is not None and with_key:
             headers["x-api-key"] = self._address.api_key
         try:
-            return self._session.call(method, f"{self._address.base_url}/api/v1/{path}", headers=headers, body=body)
+            answer = self._session.call(method, f"{self._address.base_url}/api/v1/{path}", headers=headers, body=body)
+            return answer.without(self._token or self._address.api_key)
         except TransportError as e:
             answered = e.kind == "too_large" and method == "GET"
             raise MinerError(

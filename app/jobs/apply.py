@@ -27,6 +27,7 @@ from app.core.presence import in_subnets
 from app.core.types import ChangeKind, MinerIdentity, Outcome, PresetChange
 from app.errors import MinerError, MinerUnauthorized, PowerHiveError
 from app.jobs.runner import JobContext
+from app.redaction import Secret
 from app.store import changes as change_store
 from app.store import commands as command_store
 from app.store.changes import NOT_SENT, ChangeContext, Ending, Intent, Refused
@@ -52,7 +53,7 @@ class Hands(Protocol):
     def start(self, session: SweepSession, address: MinerAddress) -> None: ...
     def read_saved_preset(self, session: SweepSession, address: MinerAddress) -> str | None: ...
     def identify(self, session: SweepSession, address: MinerAddress) -> MinerIdentity: ...
-    def adopt(self, session: SweepSession, address: MinerAddress, password: str) -> str: ...
+    def adopt(self, session: SweepSession, address: MinerAddress, password: str, mac: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +154,10 @@ def _send(intents: Sequence[Intent], job: JobContext, hands: Hands, call_s: floa
     """Carry the intents out in threads and store how they end, in groups as they come; return them by change id."""
     ends_at = monotonic_s() + max(0.0, job.deadline.left_s() - RESERVE_S)
     arrived: SimpleQueue[Ending] = SimpleQueue()
+    only = job.config.subnets
     with (
-        SweepSession(len(intents), connect_s=CONNECT_S, deadline_s=call_s, ends_at=ends_at) as quick,
-        SweepSession(len(intents), connect_s=CONNECT_S, deadline_s=CALL_S, ends_at=ends_at) as patient,
+        SweepSession(len(intents), only=only, connect_s=CONNECT_S, deadline_s=call_s, ends_at=ends_at) as quick,
+        SweepSession(len(intents), only=only, connect_s=CONNECT_S, deadline_s=CALL_S, ends_at=ends_at) as patient,
         ThreadPoolExecutor(min(CUT_THREADS, len(intents)), thread_name_prefix="apply") as pool,
     ):
         hand = _Hand(hands, _Sessions(quick, patient), job.config, ends_at)
@@ -274,7 +276,7 @@ class _Hand:
             )
         return replace(self._try(intent, key).ending, new_api_key=key)
 
-    def _adopt(self, intent: Intent) -> str:
+    def _adopt(self, intent: Intent) -> Secret:
         """Adopt the miner anew, once it has been seen that it is still the same one.
 
         A dead key may mean that the address belongs to another miner by now: that one is nobody's to command here.
@@ -283,13 +285,13 @@ class _Hand:
         mac = self._hands.identify(self._patient, address).mac
         if mac != intent.change.mac:
             raise MinerError(f"Another miner ({mac or 'without a MAC'}) answers at its address {intent.ip}.")
-        password = intent.unlock_password or self._config.unlock_password.reveal()
-        return self._hands.adopt(self._patient, address, password)
+        password = intent.unlock_password or self._config.unlock_password
+        return Secret(self._hands.adopt(self._patient, address, password.reveal(), mac))
 
-    def _address(self, intent: Intent, key: str | None) -> MinerAddress:
-        return MinerAddress(intent.ip, self._config.miner_port, key)
+    def _address(self, intent: Intent, key: Secret | None) -> MinerAddress:
+        return MinerAddress(intent.ip, self._config.miner_port, None if key is None else key.reveal())
 
-    def _try(self, intent: Intent, key: str) -> _Trial:
+    def _try(self, intent: Intent, key: Secret) -> _Trial:
         """Send with this key. A dead key shows at the first call, before anything has happened."""
         address = self._address(intent, key)
         if intent.change.kind is ChangeKind.STOP:

@@ -7,6 +7,7 @@ balancer is only asked to act on it at once. A preset by hand passes the same do
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from app.clients import miner
@@ -23,6 +24,7 @@ from app.jobs import apply as door
 from app.jobs import runner
 from app.jobs.apply import Hands, Result
 from app.jobs.runner import JobContext
+from app.redaction import Redactor
 from app.store import commands, cycles, inspections, polls
 from app.store import settings as settings_store
 from app.store import snapshot as snapshots
@@ -59,7 +61,7 @@ def run(job: JobContext) -> str:
 
 def inspect(session: SweepSession, target: PollTarget, port: int) -> Inspection:
     """Ask one miner for everything it tells."""
-    address = MinerAddress(target.ip, port, target.api_key)
+    address = MinerAddress(target.ip, port, None if target.api_key is None else target.api_key.reveal())
     return miner.inspect(session, address, target.hr_measure, target.algorithm)
 
 
@@ -107,8 +109,10 @@ def _inspected(command: Order, job: JobContext, inspect: Inspect) -> tuple[bool,
     if not in_subnets(target.ip, job.config.subnets):
         return False, "The miner has no address in the configured subnets, so it is not contacted."
     db.session.rollback()  # no read transaction stays open while the miner answers
-    with SweepSession(1, ends_at=monotonic_s() + INSPECT_S) as session:
+    with SweepSession(1, only=job.config.subnets, ends_at=monotonic_s() + INSPECT_S) as session:
         found = inspect(session, target, job.config.miner_port)
+    # A miner knows the password that opens it, and may say it anywhere.
+    found = replace(found, answers=Redactor(job.config.secrets).clean(found.answers))
     inspections.record(target.miner_id, found, utcnow())
     return True, "The miner told everything; its page shows it."
 

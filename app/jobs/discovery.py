@@ -25,6 +25,7 @@ from app.extensions import db
 from app.jobs import runner
 from app.jobs.fan_out import Replies, fan_out
 from app.jobs.runner import JobContext
+from app.redaction import Secret
 from app.store import sightings
 from app.store.sightings import Care, KnownMiner, Stranger
 
@@ -44,7 +45,7 @@ class Miners(Protocol):
 
     def scan(self, hosts: Sequence[str], port: int) -> list[str]: ...
     def identify(self, session: SweepSession, address: MinerAddress) -> MinerIdentity: ...
-    def adopt(self, session: SweepSession, address: MinerAddress, password: str) -> str: ...
+    def adopt(self, session: SweepSession, address: MinerAddress, password: str, mac: str) -> str: ...
     def read_ladder(self, session: SweepSession, address: MinerAddress, algorithm: str) -> tuple[Preset, ...]: ...
     def read_saved_preset(self, session: SweepSession, address: MinerAddress) -> str | None: ...
 
@@ -62,7 +63,7 @@ class _Network:
 @dataclass(slots=True)
 class _BackOff:
     delay_s: float
-    password: str = field(repr=False)
+    password: Secret
 
 
 @dataclass(slots=True)
@@ -118,13 +119,13 @@ class _Run:
         return self.left_s() <= 0
 
     def session(self, expected_hosts: int) -> SweepSession:
-        return SweepSession(expected_hosts, ends_at=self.ends_at)
+        return SweepSession(expected_hosts, only=self.context.config.subnets, ends_at=self.ends_at)
 
-    def address(self, ip: str, api_key: str | None = None) -> MinerAddress:
+    def address(self, ip: str, api_key: Secret | None = None) -> MinerAddress:
         """Raises MinerError for an address outside the configured subnets: it is never contacted."""
         if not in_subnets(ip, self.context.config.subnets):
             raise MinerError(f"{ip or 'It'} is outside the configured subnets, so it is not contacted.", reached=False)
-        return MinerAddress(ip, self.context.config.miner_port, api_key)
+        return MinerAddress(ip, self.context.config.miner_port, None if api_key is None else api_key.reveal())
 
 
 def run(context: JobContext, network: Miners | None = None, progress: Progress | None = None) -> str:
@@ -267,17 +268,29 @@ def _needs_care(this: _Run, known: KnownMiner, now: datetime) -> bool:
     return retry_at is None or not now < retry_at <= now + timedelta(seconds=LONGEST_BACK_OFF_S)
 
 
-def _password(this: _Run, known: KnownMiner) -> str:
-    return known.unlock_password or this.context.config.unlock_password.reveal()
+def _password(this: _Run, known: KnownMiner) -> Secret:
+    return known.unlock_password or this.context.config.unlock_password
+
+
+def _check_identity(this: _Run, session: SweepSession, known: KnownMiner) -> None:
+    """See that the miner at this address is still the same one before its key or password is shown to it.
+
+    An address may have gone to another miner since the last scan of it: adopted there, that one would be commanded
+    under this one's name. Raises MinerError.
+    """
+    mac = this.network.identify(session, this.address(known.ip)).mac
+    if mac != known.mac:
+        raise MinerError(f"Another miner ({mac or 'without a MAC'}) answers at its address {known.ip}.", answered=True)
 
 
 def _care(this: _Run, session: SweepSession, known: KnownMiner, now: datetime) -> Care:
     """Adopt one miner where it has no key, or a dead one (once), and read its presets."""
     key, new_key, dead_key = known.api_key, None, None
+    _check_identity(this, session, known)
     for _ in range(2):
         if key is None:
             try:
-                key = new_key = this.network.adopt(session, this.address(known.ip), _password(this, known))
+                key = new_key = _adopted(this, session, known)
             except MinerError as error:
                 if not error.answered:
                     raise
@@ -298,7 +311,12 @@ def _care(this: _Run, session: SweepSession, known: KnownMiner, now: datetime) -
     raise AssertionError("a key is refused at most twice")  # pragma: no cover
 
 
-def _refused(this: _Run, known: KnownMiner, error: MinerError, dead_key: str | None, now: datetime) -> Care:
+def _adopted(this: _Run, session: SweepSession, known: KnownMiner) -> Secret:
+    password = _password(this, known).reveal()
+    return Secret(this.network.adopt(session, this.address(known.ip), password, known.mac))
+
+
+def _refused(this: _Run, known: KnownMiner, error: MinerError, dead_key: Secret | None, now: datetime) -> Care:
     """Leave the miner in peace for a while, twice as long each time: a loop of unlocks ends in a lock-out (429)."""
     password = _password(this, known)
     rest = this.progress.back_offs.get(known.id)

@@ -19,6 +19,7 @@ from app.extensions import db
 from app.jobs import runner
 from app.jobs.fan_out import fan_out
 from app.jobs.runner import JobContext
+from app.redaction import Secret
 from app.store import polls, sightings, terms
 from app.store.polls import PollTarget, Sweep, Turns
 
@@ -30,12 +31,13 @@ _NAMED = 5  # miners named in one line of the log
 
 _sweeps = itertools.count()  # which quarter of the offline miners is asked; a restart may begin anywhere
 
+_RefusedKey = tuple[int, Secret, str]  # miner id, the key it refused, in which words
 Ask = Callable[[SweepSession, PollTarget, int], MinerStatus]
 
 
 def ask(session: SweepSession, target: PollTarget, port: int) -> MinerStatus:
     """Read one miner's status. The flags of /status are worth a call only while a change is on its way."""
-    address = MinerAddress(target.ip, port, target.api_key)
+    address = MinerAddress(target.ip, port, None if target.api_key is None else target.api_key.reveal())
     return miner.read_status(session, address, target.hr_measure, target.algorithm, with_flags=target.change_on_way)
 
 
@@ -52,11 +54,11 @@ def run(context: JobContext, ask: Ask = ask) -> str:
     wanted = [by_id[i] for i in due]
     reachable = [t for t in wanted if presence.in_subnets(t.ip, context.config.subnets)]
     missed = {t.miner_id: _no_address(t) for t in wanted if not presence.in_subnets(t.ip, context.config.subnets)}
-    refused: SimpleQueue[tuple[PollTarget, str]] = SimpleQueue()
+    refused: SimpleQueue[_RefusedKey] = SimpleQueue()
     ends_at = monotonic_s() + max(0.0, context.deadline.left_s() - RESERVE_S)
     now = stamp()  # of the whole sweep: no answer is taken for younger than it is
     db.session.rollback()  # no read transaction stays open while miners answer: the WAL could not be folded in
-    with SweepSession(len(reachable), ends_at=ends_at) as session:
+    with SweepSession(len(reachable), only=context.config.subnets, ends_at=ends_at) as session:
         replies = fan_out(
             lambda target: _asked(ask, session, target, context.config.miner_port, refused),
             reachable,
@@ -75,7 +77,7 @@ def run(context: JobContext, ask: Ask = ask) -> str:
 
 
 def _asked(
-    ask: Ask, session: SweepSession, target: PollTarget, port: int, refused: SimpleQueue[tuple[PollTarget, str]]
+    ask: Ask, session: SweepSession, target: PollTarget, port: int, refused: SimpleQueue[_RefusedKey]
 ) -> MinerStatus:
     """Ask a miner; where it refuses the key ask once more without: its status is open to everybody (CONTRACT 2)."""
     try:
@@ -83,15 +85,14 @@ def _asked(
     except MinerUnauthorized as error:
         if target.api_key is None:
             raise
-        refused.put((target, str(error)))
+        refused.put((target.miner_id, target.api_key, str(error)))
         return ask(session, replace(target, api_key=None), port)
 
 
-def _doubt_keys(refused: SimpleQueue[tuple[PollTarget, str]]) -> None:
+def _doubt_keys(refused: SimpleQueue[_RefusedKey]) -> None:
     found = False
     while not refused.empty():
-        target, error = refused.get()
-        sightings.doubt_key(target.miner_id, target.api_key or "", error)
+        sightings.doubt_key(*refused.get())
         found = True
     if found:
         runner.request("discovery")

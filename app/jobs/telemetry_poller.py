@@ -27,7 +27,7 @@ Ask = Callable[[SweepSession, PollTarget, int], MinerStatus]
 
 def ask(session: SweepSession, target: PollTarget, port: int) -> MinerStatus:
     """Read one miner with its boards' chips and its uptime."""
-    address = MinerAddress(target.ip, port, target.api_key)
+    address = MinerAddress(target.ip, port, None if target.api_key is None else target.api_key.reveal())
     return miner.read_status(session, address, target.hr_measure, target.algorithm, detail=True)
 
 
@@ -38,7 +38,7 @@ def run(context: JobContext, ask: Ask = ask) -> str:
     due = [t for t in polls.board_targets(older_than, now) if in_subnets(t.ip, context.config.subnets)]
     db.session.rollback()  # no read transaction stays open while miners answer
     ends_at = monotonic_s() + max(0.0, context.deadline.left_s() - RESERVE_S)
-    with SweepSession(len(due), ends_at=ends_at) as session:
+    with SweepSession(len(due), only=context.config.subnets, ends_at=ends_at) as session:
         replies = fan_out(
             lambda target: ask(session, target, context.config.miner_port),
             due,

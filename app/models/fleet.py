@@ -9,6 +9,8 @@ from sqlalchemy import JSON, ForeignKey, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.extensions import Base, UtcDateTime
+from app.redaction import Secret
+from app.sealing import SealedText
 
 
 class MinerModel(Base):
@@ -62,7 +64,7 @@ class Miner(Base):
     firmware_version: Mapped[str] = mapped_column(String(64), default="")
     hostname: Mapped[str] = mapped_column(String(120), default="")
     hr_measure: Mapped[str] = mapped_column(String(8), default="GH/s")
-    api_key: Mapped[str | None] = mapped_column(String(64))  # secret: never shown
+    api_key: Mapped[Secret | None] = mapped_column(SealedText)  # never shown
     adoption_error: Mapped[str | None] = mapped_column(Text)
     adoption_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     saved_preset: Mapped[str | None] = mapped_column(String(64))
@@ -78,7 +80,7 @@ class Miner(Base):
     hold_reason: Mapped[str | None] = mapped_column(String(200))
     retired: Mapped[bool] = mapped_column(default=False, server_default=false())
     label: Mapped[str] = mapped_column(String(80), default="", server_default="")
-    unlock_password: Mapped[str | None] = mapped_column(String(120))  # secret: never shown
+    unlock_password: Mapped[Secret | None] = mapped_column(SealedText)  # never shown
 
     model: Mapped[MinerModel | None] = relationship(lazy="joined")
     status: Mapped[MinerStatusRow | None] = relationship(back_populates="miner", cascade="all, delete-orphan")

@@ -27,6 +27,7 @@ from app.core.types import (
 )
 from app.extensions import writing
 from app.models import Miner, PresetChangeRow
+from app.redaction import Secret
 from app.store import settings as settings_store
 from app.store.confirmation import OPEN, Confirmation, confirm_by_polls, expire, finished
 from app.store.snapshot import load_miners
@@ -79,8 +80,8 @@ class Intent:
     change: PresetChange
     recorded: Stamp
     ip: str
-    api_key: str
-    unlock_password: str | None
+    api_key: Secret
+    unlock_password: Secret | None
     attempt: int
     restart_owed: bool
     stands_still: bool
@@ -114,7 +115,7 @@ class Ending:
     restart_required: bool | None = None
     restart_accepted: bool | None = None
     error: str | None = None
-    new_api_key: str | None = None
+    new_api_key: Secret | None = None
     adoption_error: str | None = None
     adopt_again_s: float = ADOPT_AGAIN_S
     unknown_preset: bool = False
@@ -190,8 +191,8 @@ class _MinerFacts:
     """What sending needs to know beside the view. The `last_*` are its latest change's."""
 
     ip: str
-    api_key: str | None
-    unlock_password: str | None
+    api_key: Secret | None
+    unlock_password: Secret | None
     adoption_retry_at: datetime | None
     last_error: str | None
     last_accepted: bool | None
@@ -294,7 +295,7 @@ def _intent(row: PresetChangeRow, change: PresetChange, view: MinerView, miner: 
         change=change,
         recorded=now,
         ip=miner.ip,
-        api_key=miner.api_key or "",
+        api_key=miner.api_key or Secret(""),
         unlock_password=miner.unlock_password,
         attempt=row.attempt,
         restart_owed=same_wish and miner.restart_open,

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, scoped_session
 from app.errors import Conflict, NotFound
 from app.extensions import db, writing
 from app.models import BoardSample, Miner, MinerModel, MinerSample
+from app.redaction import Secret
 
 OPERATORS_COLUMNS = frozenset(
     {"managed", "hold", "hold_until", "hold_reason", "retired", "label", "unlock_password"}
@@ -129,7 +130,7 @@ def set_label(mac: str, label: str, now: datetime) -> Miner:
 
 def set_unlock_password(mac: str, password: str | None, now: datetime) -> Miner:
     """Store the miner's own unlock password (None: the deployment's default). It is never shown again."""
-    return edit(mac, {"unlock_password": password}, now)
+    return edit(mac, {"unlock_password": None if password is None else Secret(password)}, now)
 
 
 def samples(

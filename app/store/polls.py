@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from app.core.presence import Presence, is_offline
 from app.core.types import BoardReading, FanReading, MinerStatus, Outcome, Stamp
 from app.extensions import db, writing
 from app.models import BoardSample, Miner, MinerModel, MinerSample, MinerStatusRow, PresetChangeRow
+from app.redaction import Secret
 from app.store import learning
 from app.store.changes import confirm_by_polls
 from app.store.learning import ROW
@@ -30,7 +31,7 @@ class PollTarget:
     miner_id: int
     mac: str
     ip: str
-    api_key: str | None = field(repr=False)
+    api_key: Secret | None
     hr_measure: str
     algorithm: str
     presence: Presence

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import case, delete, func, insert, select
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.types import MinerIdentity, Outcome, Preset
 from app.extensions import db, writing
 from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPreset, OtherHost, PresetChangeRow
+from app.redaction import Secret
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ class KnownMiner:
     ip: str
     retired: bool
     algorithm: str
-    api_key: str | None = field(repr=False)
-    unlock_password: str | None = field(repr=False)
+    api_key: Secret | None
+    unlock_password: Secret | None
     adoption_retry_at: datetime | None
     ladder_read_at: datetime | None
 
@@ -57,8 +58,8 @@ class Care:
     """
 
     miner_id: int
-    api_key: str | None = field(default=None, repr=False)
-    dead_key: str | None = field(default=None, repr=False)
+    api_key: Secret | None = None
+    dead_key: Secret | None = None
     adoption_error: str | None = None
     retry_at: datetime | None = None
     presets: tuple[Preset, ...] | None = None
@@ -120,17 +121,15 @@ def forget_strangers(now: datetime) -> None:
         session.execute(delete(OtherHost).where(OtherHost.last_seen_at < now - OTHER_HOST_KEPT))
 
 
-def doubt_key(miner_id: int, api_key: str, error: str) -> None:
+def doubt_key(miner_id: int, api_key: Secret, error: str) -> None:
     """Note that the miner refused this key in a poll, so that discovery tries it and adopts the miner anew.
 
     The key stays: without one the miner could not be cut until then, and the door replaces a dead key by itself.
     """
     with writing() as session:
-        session.execute(
-            update(Miner)
-            .where(Miner.id == miner_id, Miner.api_key == api_key)
-            .values(ladder_read_at=None, adoption_error=error)
-        )
+        miner = session.get(Miner, miner_id)
+        if miner is not None and miner.api_key == api_key:
+            miner.ladder_read_at, miner.adoption_error = None, error
 
 
 def record_care(cares: Iterable[Care], now: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from app.config import SETTINGS, Config
-from app.config_values import Secret
+from app.redaction import Secret
 from app.web import formats
 
 

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from app.core.settings import SPECS
 from app.extensions import db
 from app.models import Miner, MinerModel, PlantSource
+from app.redaction import Secret
 from tests import factories
 
 MAC = "02:00:00:00:00:01"
@@ -485,7 +486,7 @@ def test_a_miner_is_changed(app: Flask, client: FlaskClient, farm: None) -> None
     assert (miner["managed"], miner["label"], miner["hold"], miner["unlock_pass_set"]) == (False, "B2-07", True, True)
     assert TIME.fullmatch(miner["hold_until"])
     with app.app_context():
-        assert db.session.query(Miner).filter_by(mac=MAC).one().unlock_password == "s3cret"
+        assert db.session.query(Miner).filter_by(mac=MAC).one().unlock_password == Secret("s3cret")
     miner = client.patch(f"/api/miners/{MAC}", json={"hold": False, "unlock_pass": None}).get_json()
     assert (miner["hold"], miner["hold_until"], miner["unlock_pass_set"]) == (False, None, False)
 

@@ -18,6 +18,7 @@ from app.clients.vnish import VnishApi
 from app.core.types import MinerState
 from app.errors import MinerError, MinerUnauthorized, NotVnish
 
+MAC = "02:00:00:00:00:01"
 FOLDER = Path(__file__).parent.parent / "fixtures" / "vnish"
 INDEX = json.loads((FOLDER / "index.json").read_bytes())
 BASE = "http://10.20.0.21/api/v1"
@@ -45,7 +46,7 @@ def read_flags(session, entry):
 
 
 def adopt(session, entry):
-    return miner.adopt(session, MinerAddress("10.20.0.21"), "admin")
+    return miner.adopt(session, MinerAddress("10.20.0.21"), "admin", MAC)
 
 
 READERS = {

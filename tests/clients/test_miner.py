@@ -18,6 +18,7 @@ from app.clients.vnish import VnishApi
 from app.core.types import BoardReading, MinerIdentity, MinerState, MinerStatus, Preset
 from app.errors import MinerError, MinerUnauthorized, NotVnish
 
+MAC = "02:00:00:00:00:01"
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "Zk3pQ8vT1mWc6RyB0nLhD5sXaG7uJe2F"
 ADDRESS = MinerAddress("10.20.0.21", 80, KEY)
@@ -105,7 +106,7 @@ def test_no_secret_is_in_an_error_a_repr_or_the_log(mock, session, caplog):
     with pytest.raises(MinerError) as first:
         miner.set_preset(session, ADDRESS, "2300")
     with pytest.raises(MinerError) as second:
-        miner.adopt(session, ADDRESS, "hunter2")
+        miner.adopt(session, ADDRESS, "hunter2", MAC)
     said = str(first.value) + str(second.value) + repr(VnishApi(session, ADDRESS, token=TOKEN)) + caplog.text
     for secret in (KEY, KEY[:8], TOKEN, "hunter2", "\x1b"):
         assert secret not in said
@@ -189,9 +190,9 @@ def test_a_nameless_model_is_unknown_and_names_are_cleaned():
 def test_adoption_reuses_our_key_with_the_token_alone_and_locks(mock, session):
     bearer = [matchers.header_matcher({"Authorization": f"Bearer {TOKEN}"})]
     mock.post(f"{BASE}/unlock", json={"token": TOKEN}, match=[matchers.json_params_matcher({"pw": "admin"})])
-    mock.get(f"{BASE}/apikeys", json=[{"key": KEY, "description": "PowerHive"}], match=bearer)
+    mock.get(f"{BASE}/apikeys", json=[{"key": KEY, "description": f"PowerHive {MAC}"}], match=bearer)
     mock.post(f"{BASE}/lock", match=bearer)
-    assert miner.adopt(session, ADDRESS, "admin") == KEY
+    assert miner.adopt(session, ADDRESS, "admin", MAC) == KEY
     assert not any("x-api-key" in call.request.headers for call in mock.calls)
 
 
@@ -200,8 +201,9 @@ def test_adoption_reuses_our_key_with_the_token_alone_and_locks(mock, session):
     [
         [],
         [{"key": KEY, "description": "monitoring"}],
-        [{"key": "short", "description": "PowerHive"}],
-        [{"key": None, "description": "PowerHive"}, None, 7, {}],
+        [{"key": KEY, "description": "PowerHive 02:00:00:00:00:99"}],  # settings copied from another miner
+        [{"key": "short", "description": f"PowerHive {MAC}"}],
+        [{"key": None, "description": f"PowerHive {MAC}"}, None, 7, {}],
     ],
 )
 def test_adoption_makes_a_key_of_its_own_where_there_is_none_to_reuse(mock, session, listed):
@@ -209,8 +211,8 @@ def test_adoption_makes_a_key_of_its_own_where_there_is_none_to_reuse(mock, sess
     mock.get(f"{BASE}/apikeys", json=listed)
     mock.post(f"{BASE}/apikeys", json={"status": "inserted"})
     mock.post(f"{BASE}/lock", status=500)  # no reason to lose the key
-    key = miner.adopt(session, STRANGER, "admin", description="PowerHive")
-    assert json.loads(mock.calls[2].request.body) == {"key": key, "description": "PowerHive"}
+    key = miner.adopt(session, STRANGER, "admin", MAC)
+    assert json.loads(mock.calls[2].request.body) == {"key": key, "description": f"PowerHive {MAC}"}
     assert (len(key), key != KEY) == (32, True)
 
 
@@ -219,7 +221,7 @@ def test_adoption_locks_even_where_it_fails(mock, session):
     mock.get(f"{BASE}/apikeys", json={"err": "?"})
     mock.post(f"{BASE}/lock")
     with pytest.raises(MinerError):
-        miner.adopt(session, STRANGER, "admin")
+        miner.adopt(session, STRANGER, "admin", MAC)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ def test_adoption_locks_even_where_it_fails(mock, session):
 def test_an_unlock_without_a_token_is_an_error(mock, session, answer):
     mock.post(f"{BASE}/unlock", json=answer)
     with pytest.raises(MinerError):
-        miner.adopt(session, STRANGER, "admin")
+        miner.adopt(session, STRANGER, "admin", MAC)
 
 
 # --- status ----------------------------------------------------------------------------------------------------------
@@ -597,3 +599,15 @@ def test_whatever_a_miner_says_of_itself_is_an_identity(content, info):
     assert all(isinstance(b, BoardReading) for b in answers.boards(content, *GHS))
     saved = answers.saved_preset(content)
     assert saved is None or isinstance(saved, str)
+
+
+# --- found by the fuzzer ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [1e-320, 1e-300, 1e-9])
+def test_next_to_no_hashrate_is_none_and_gives_no_endless_efficiency(rate):
+    status = of({"hr_realtime": rate, "power_consumption": 2300})
+    assert status.hashrate_ths == 0.0
+    assert status.efficiency_w_per_ths is None
+    item = {"name": "2300", "pretty": "2300 watt", "status": "tuned", "tune_settings": {"hashrate": rate}}
+    assert answers.ladder([item], "sha256d")[0].hashrate_ths is None

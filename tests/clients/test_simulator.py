@@ -35,8 +35,8 @@ def test_a_miner_is_adopted_read_changed_lost_and_found(sim, session):
     with pytest.raises(MinerUnauthorized):
         miner.read_ladder(session, address, identity.algorithm)
 
-    key = miner.adopt(session, address, sim.miners[0].spec.password)
-    assert key == miner.adopt(session, address, sim.miners[0].spec.password)
+    key = miner.adopt(session, address, sim.miners[0].spec.password, identity.mac)
+    assert key == miner.adopt(session, address, sim.miners[0].spec.password, identity.mac)
     address = replace(address, api_key=key)
 
     ladder = miner.read_ladder(session, address, identity.algorithm)

@@ -22,6 +22,7 @@ from app.jobs import apply as door
 from app.jobs.apply import Result
 from app.jobs.runner import JobContext
 from app.models import Command, Miner, MinerStatusRow
+from app.redaction import Secret
 from app.store import changes as change_store
 from app.store.changes import Intent
 from tests.store import farm
@@ -127,7 +128,7 @@ def test_a_dead_key_is_replaced_once(job: JobContext) -> None:
     (result,) = apply(job, hands, farm.change(1))
     assert [name for name, _, _ in hands.calls] == ["set_preset", "identify", "adopt", "set_preset"]
     assert result.effective
-    assert farm.miner(1).api_key == "n" * 32
+    assert farm.miner(1).api_key == Secret("n" * 32)
 
 
 def test_another_miner_at_the_address_is_neither_adopted_nor_commanded(job: JobContext) -> None:

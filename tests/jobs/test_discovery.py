@@ -19,6 +19,7 @@ from app.jobs import discovery, runner
 from app.jobs.discovery import Progress
 from app.jobs.runner import JobContext
 from app.models import Miner, OtherHost
+from app.redaction import Secret
 from tests.store.own_app import T0, config, context, own_database
 
 LADDER = (Preset("1100", 1100, 53.0, tuned=True), Preset("2300", 2300, 95.0, tuned=True))
@@ -57,7 +58,7 @@ class FakeNetwork:
             raise answer
         return replace(answer, ip=address.ip)
 
-    def adopt(self, session: SweepSession, address: MinerAddress, password: str) -> str:
+    def adopt(self, session: SweepSession, address: MinerAddress, password: str, mac: str) -> str:
         self.unlocked.append(address.ip)
         if self.unlock_error is not None:
             raise self.unlock_error
@@ -136,7 +137,7 @@ def test_a_new_miner_is_adopted_and_its_presets_are_read(
     assert note == "1 miners and 0 other hosts at 14 addresses; 1 new; 1 adopted; 1 ladders read"
     found = miner(1)
     assert (found.ip, found.managed, found.saved_preset, found.ladder_read_at) == ("10.9.0.3", False, "2300", T0)
-    assert found.api_key in network.keys
+    assert found.api_key in {Secret(key) for key in network.keys}
     assert [p.name for p in found.presets] == ["1100", "2300"]
     assert asked_for == []
     discovery.run(job, network, progress)
@@ -224,7 +225,7 @@ def test_a_dead_key_is_replaced_once(job: JobContext, network: FakeNetwork, prog
     miner(1).ladder_read_at = None
     db.session.commit()
     discovery.run(job, network, progress)
-    assert miner(1).api_key in network.keys
+    assert miner(1).api_key in {Secret(key) for key in network.keys}
     assert len(network.unlocked) == 2
 
 

@@ -16,6 +16,7 @@ from app.extensions import db, writing
 from app.jobs import runner, status_poller, telemetry_poller
 from app.jobs.runner import JobContext
 from app.models import BoardSample, Miner, MinerModel, MinerStatusRow, PresetChangeRow
+from app.redaction import Secret
 from app.store import snapshot, terms
 from app.store.polls import PollTarget
 from tests.store import farm
@@ -182,7 +183,7 @@ def test_a_refused_key_is_doubted_and_the_miner_asked_without_it(
     status_poller.run(job, ask)
     db.session.expire_all()
     miner = db.session.get_one(Miner, i)
-    assert miner.api_key == "k" * 32, "without a key it could not be cut"
+    assert miner.api_key == Secret("k" * 32), "without a key it could not be cut"
     assert (miner.ladder_read_at, miner.adoption_error) == (None, "10.9.0.1 refused the key (401).")
     assert status(i).online
     assert asked == ["discovery"]

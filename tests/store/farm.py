@@ -235,7 +235,7 @@ class FakeHands:
         mac = mac_of(self.swapped.get(miner_id, miner_id))
         return MinerIdentity(mac, address.ip, "s19jpro", "Antminer S19j Pro", "1.2.6", "sha256d", "GH/s")
 
-    def adopt(self, session: Any, address: Any, password: str) -> str:
+    def adopt(self, session: Any, address: Any, password: str, mac: str) -> str:
         if self._call("adopt", address) in self.wrong_password:
             raise MinerUnauthorized("It refused to unlock (403).", retry_after_s=900)
         return "n" * 32

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from flask import Flask
 
+from app import sealing
 from app.config import Config, load
 from app.core.types import Stamp
 from app.extensions import db, prepare_engine
+from app.instance_folder import new_data_key
 from app.jobs.runner import Deadline, JobContext
+from app.redaction import Secret
 from app.store import terms
 
 T0 = datetime(2026, 11, 20, 14, 30, 15, tzinfo=UTC)
@@ -40,6 +43,7 @@ def own_database(folder: Path) -> Iterator[Flask]:
     app = Flask("own_app")
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{folder / 'own.db'}"
     db.init_app(app)
+    sealing.use(app, [Secret(new_data_key())])
     with app.app_context():
         for engine in db.engines.values():
             prepare_engine(engine)

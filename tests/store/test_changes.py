@@ -17,12 +17,13 @@ from app.core.limits import LimitFacts, violation
 from app.core.types import ChangeKind, MinerState, Mode, Origin, Outcome, Stamp
 from app.extensions import db, writing
 from app.models import Miner, MinerModel, MinerStatusRow, PresetChangeRow
+from app.redaction import Secret
 from app.store import changes, snapshot
 from app.store.changes import Ending, Intent, Refused
 from tests.store import farm
 from tests.store.own_app import at, own_database
 
-NEW_KEY = "n" * 32
+NEW_KEY = Secret("n" * 32)
 STOP, START = ChangeKind.STOP, ChangeKind.START
 
 
@@ -63,7 +64,7 @@ def test_the_row_is_written_before_anything_is_sent() -> None:
     row = farm.row_of(1)
     assert (row.id, row.outcome, row.old_preset, row.new_preset) == (begun.change_id, "sending", "3000", "2000")
     assert (row.total_before_w, row.total_after_w, row.attempt) == (9000.0, 8000.0, 1)
-    assert (begun.ip, begun.api_key) == (farm.ip_of(1), farm.KEY)
+    assert (begun.ip, begun.api_key) == (farm.ip_of(1), Secret(farm.KEY))
     assert farm.KEY not in repr(begun)
 
 

@@ -11,6 +11,7 @@ import pytest
 from app.core.types import MinerIdentity, Preset
 from app.extensions import db
 from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPreset, OtherHost, PresetChangeRow
+from app.redaction import Secret
 from app.store import sightings
 from app.store.sightings import Care, Stranger
 from tests.store.own_app import T0, at, own_database
@@ -123,21 +124,22 @@ def test_a_refused_adoption_is_stored_and_a_good_one_clears_it() -> None:
     i = miner(1).id
     sightings.record_care([Care(i, adoption_error="refused", retry_at=T0 + HOUR)], T0)
     assert (miner(1).api_key, miner(1).adoption_error, miner(1).adoption_retry_at) == (None, "refused", T0 + HOUR)
-    sightings.record_care([Care(i, api_key="k" * 32)], T0)
-    assert (miner(1).api_key, miner(1).adoption_error, miner(1).adoption_retry_at) == ("k" * 32, None, None)
-    assert "kkk" not in repr(sightings.known()) + repr(Care(i, api_key="k" * 32))
+    sightings.record_care([Care(i, api_key=Secret("k" * 32))], T0)
+    assert (miner(1).api_key, miner(1).adoption_error, miner(1).adoption_retry_at) == (Secret("k" * 32), None, None)
+    assert "kkk" not in repr(sightings.known()) + repr(Care(i, api_key=Secret("k" * 32)))
 
 
 def test_only_the_very_key_that_was_refused_is_doubted_or_dropped() -> None:
     sightings.record([identity(1)], [], T0)
     i = miner(1).id
-    sightings.record_care([Care(i, api_key="new" * 11)], T0)
-    sightings.doubt_key(i, "old", "refused")
+    new, old = Secret("new" * 11), Secret("old")
+    sightings.record_care([Care(i, api_key=new)], T0)
+    sightings.doubt_key(i, old, "refused")
     assert miner(1).adoption_error is None
-    sightings.record_care([Care(i, dead_key="old", adoption_error="refused", retry_at=T0)], T0)
-    assert miner(1).api_key == "new" * 11
-    sightings.doubt_key(i, "new" * 11, "refused")
-    assert (miner(1).api_key, miner(1).adoption_error, miner(1).ladder_read_at) == ("new" * 11, "refused", None)
+    sightings.record_care([Care(i, dead_key=old, adoption_error="refused", retry_at=T0)], T0)
+    assert miner(1).api_key == new
+    sightings.doubt_key(i, new, "refused")
+    assert (miner(1).api_key, miner(1).adoption_error, miner(1).ladder_read_at) == (new, "refused", None)
 
 
 def test_the_ladder_of_a_model_is_merged_from_its_miners() -> None:
@@ -201,4 +203,4 @@ def test_a_saved_preset_that_is_just_being_changed_is_left_alone() -> None:
 
 def test_care_for_a_miner_that_is_gone_is_nothing() -> None:
     sightings.record_care([], T0)
-    sightings.record_care([Care(99, api_key="k")], T0)
+    sightings.record_care([Care(99, api_key=Secret("k"))], T0)

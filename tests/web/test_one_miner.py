@@ -14,6 +14,7 @@ from app import clock
 from app.core.inspection import ChipReading, Inspection
 from app.extensions import db
 from app.models import Command, Miner, MinerModel, MinerSample
+from app.redaction import Secret
 from app.store import commands, inspections
 from tests import factories
 
@@ -339,7 +340,7 @@ def test_a_bad_password_is_refused_and_not_shown(
 def test_a_password_goes_in_and_never_comes_out(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
     data = {"unlock_password": " canary word ", "csrf_token": token()}
     assert client.post(f"{PAGE}/unlock-password", data=data).status_code == 303
-    assert stored(app).unlock_password == " canary word "
+    assert stored(app).unlock_password == Secret(" canary word ")
     assert "canary" not in client.get(PAGE).text
     assert client.post(f"{PAGE}/unlock-password", data={"default": "1", "csrf_token": token()}).status_code == 303
     assert stored(app).unlock_password is None

@@ -27,6 +27,7 @@ SAYINGS = (
     say("too many open files"),
     say("cannot be trusted: its TLS certificate or handshake failed"),
     say("did not answer in time"),
+    say("is outside the configured subnets, so it is not contacted"),
     say("broke off its answer"),
     say("Miner %(ip)s %(failure)s."),
     say("Miner %(ip)s %(failure)s (asked to %(doing)s)."),

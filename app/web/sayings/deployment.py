@@ -6,6 +6,7 @@ from app.web.sayings.saying import say
 
 SAYINGS = (
     say("where the plant's readings are fetched from"),
+    say("let the API key travel unencrypted to a plant in a private network (http://)"),
     say("the plant's API key, sent as a bearer token; a secret, there is no default"),
     say("which plant, sent as ?plant_id=; empty: not sent"),
     say("the unit in which the plant really answers, whatever its field names say"),
