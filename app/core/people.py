@@ -31,10 +31,16 @@ def check_name(text: str) -> str:
     Raises:
         SettingError: not a name.
     """
-    name = text.strip().lower() if len(text) < 200 else ""
-    if not _NAME.fullmatch(name):
+    name = name_form(text)
+    if not name:
         raise SettingError("name", f"name must be {NAME_ALLOWED}; got {_shown(text)}.")
     return name
+
+
+def name_form(text: str) -> str:
+    """Return what was typed as a name in the form that names have, "" where it can be nobody's."""
+    name = text.strip().lower() if len(text) < 200 else ""
+    return name if _NAME.fullmatch(name) else ""
 
 
 def normal_password(text: str) -> str:

@@ -40,7 +40,7 @@ def get(name: str) -> User:
 
 def by_name(session: scoped_session[Any] | Session, name: str) -> User:
     """As `get`, inside the caller's own transaction."""
-    user = session.scalars(select(User).where(User.name == name.strip().lower()[:64])).one_or_none()
+    user = session.scalars(select(User).where(User.name == rules.name_form(name))).one_or_none()
     if user is None:
         raise NotFound(f"There is no user {name[:40]}.")
     return user

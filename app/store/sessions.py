@@ -131,7 +131,7 @@ def forget_failures(name: str) -> None:
 
 def _attempt(name: str, password: str, actor: Actor, now: datetime) -> User:
     """Return the user whose name and password these are, after counting the attempt."""
-    cleaned = name.strip().lower()[:64]
+    cleaned = rules.name_form(name)
     with writing() as session:
         user = session.scalars(select(User).where(User.name == cleaned)).one_or_none()
         at_home = user is not None and user.last_login_address == actor.address[:45]
