@@ -13,6 +13,7 @@ class Action(StrEnum):
     MINER = "miner"
     MODEL = "model"
     SOURCE = "source"
+    ANSWER = "answer"
     USER = "user"
     PASSWORD = "password"  # noqa: S105 - that one was set; the password itself is nowhere
     TOKEN = "token"  # noqa: S105 - that one was made or revoked

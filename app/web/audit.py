@@ -58,6 +58,7 @@ def actions() -> dict[str, str]:
         Action.MINER: _("miner"),
         Action.MODEL: _("miner model"),
         Action.SOURCE: _("plant source"),
+        Action.ANSWER: _("answer of the questionnaire"),
         Action.USER: _("user"),
         Action.PASSWORD: _("password"),
         Action.TOKEN: _("API token"),
