@@ -29,7 +29,7 @@ _stdin = click.option("--password-stdin", is_flag=True, help="Read the password 
 
 @user.command("add")
 @click.argument("name")
-@click.option("--role", type=click.Choice(list(Role)), default=Role.VIEWER, show_default=True)
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.VIEWER.value, show_default=True)
 @_stdin
 def add_user(name: str, role: str, password_stdin: bool) -> None:
     """Add the user NAME. The first one must be an admin, and locks the door at once."""
@@ -54,7 +54,7 @@ def list_users() -> None:
 
 @user.command("role")
 @click.argument("name")
-@click.argument("role", type=click.Choice(list(Role)))
+@click.argument("role", type=click.Choice([role.value for role in Role]))
 def change_role(name: str, role: str) -> None:
     """Give the user NAME another ROLE, in force from its next request on."""
     with service.database():
@@ -96,7 +96,7 @@ def enable(name: str) -> None:
 @token.command("add")
 @click.argument("user_name", metavar="USER")
 @click.argument("name")
-@click.option("--scope", type=click.Choice(list(Scope)), default=Scope.READ, show_default=True)
+@click.option("--scope", type=click.Choice([scope.value for scope in Scope]), default=Scope.READ.value, show_default=True)
 @click.option("--days", type=int, default=rules.TOKEN_DAYS, show_default=True, help="For how long it is good.")
 def add_token(user_name: str, name: str, scope: str, days: int) -> None:
     """Make a token called NAME for USER and print it, this once."""

@@ -116,6 +116,9 @@ OPERATORS_SETTINGS = frozenset(
 )  # fmt: skip
 
 
+LONGEST_ACTOR = 80  # characters that the histories keep
+
+
 class Actor(str):
     """Who changes something, as the history names it ("ana, token ci, over the API from 10.0.0.7"), and its parts.
 
@@ -136,7 +139,7 @@ class Actor(str):
         """Write the parts as one text. `via`: page, API or command line; `name` "": nobody was logged in."""
         origin = f"{via} from {address}" if address else via
         text = ", ".join(part for part in (name, f"token {token}" if token else "", origin) if part)
-        made = super().__new__(cls, text)
+        made = super().__new__(cls, text[:LONGEST_ACTOR])
         made.name, made.via, made.address, made.token, made.role = name, via, address, token, role
         return made
 

@@ -119,7 +119,8 @@ def set_password(name: str, password: str, who: str, now: datetime) -> None:
 
 def is_password(password_hash: str | None, password: str) -> bool:
     """Whether this is the password. Without a user (None) it takes as long to say no."""
-    fits = len(password) <= rules.PASSWORD_LONGEST * 4
+    # No password has control characters, and to scrypt one with NULs at its end is the same as without.
+    fits = len(password) <= rules.PASSWORD_LONGEST * 4 and password.isprintable()
     given = rules.normal_password(password) if fits else ""
     matches = check_password_hash(password_hash or _nobodys_hash(), given)
     return matches and fits and password_hash is not None
