@@ -49,10 +49,10 @@ def session_key(name: str, **values: Any) -> str:
     return key
 
 
-def token(name: str, scope: str = "write", **values: Any) -> str:
+def token(user_name: str, scope: str = "write", **values: Any) -> str:
     """Add a token of this user and return its key."""
     key, now = "ph_" + secrets.token_urlsafe(32), clock.utcnow()
-    its_user = db.session.query(User).filter_by(name=name).one()
+    its_user = db.session.query(User).filter_by(name=user_name).one()
     defaults: dict[str, Any] = {"name": f"t{secrets.token_hex(4)}", "beginning": key[:8], "created_at": now}
     defaults["expires_at"] = now + timedelta(days=1)
     factories.add(ApiToken(user_id=its_user.id, key_hash=sessions.hashed(key), scope=scope, **(defaults | values)))

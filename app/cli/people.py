@@ -96,7 +96,7 @@ def enable(name: str) -> None:
 @token.command("add")
 @click.argument("user_name", metavar="USER")
 @click.argument("name")
-@click.option("--scope", type=click.Choice([scope.value for scope in Scope]), default=Scope.READ.value, show_default=True)
+@click.option("--scope", type=click.Choice([s.value for s in Scope]), default=Scope.READ.value, show_default=True)
 @click.option("--days", type=int, default=rules.TOKEN_DAYS, show_default=True, help="For how long it is good.")
 def add_token(user_name: str, name: str, scope: str, days: int) -> None:
     """Make a token called NAME for USER and print it, this once."""

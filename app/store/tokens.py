@@ -41,7 +41,7 @@ def add(user_name: str, name: str, scope: str, *, days: int, who: str, now: date
         Conflict: the user is disabled, has a live token of this name, or has too many.
     """
     called, its_scope = rules.check_token_name(name), rules.check_scope(scope)
-    expires_at = now + timedelta(days=rules.check_token_days(days))
+    expires_at = (now + timedelta(days=rules.check_token_days(days))).replace(microsecond=0)
     key = rules.TOKEN_PREFIX + secrets.token_urlsafe(32)
     with writing() as session:
         user = people.by_name(session, user_name)

@@ -74,6 +74,8 @@ def described(value: Any) -> str:
         return ""
     if isinstance(value, dict):
         return ", ".join(f"{name} {described(part) or '–'}" for name, part in value.items())
+    if isinstance(value, list):
+        return " / ".join(described(part) or "–" for part in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
