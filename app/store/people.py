@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -136,8 +136,10 @@ def _nobodys_hash() -> str:
 
 
 def _keep_an_admin(session: scoped_session[Any] | Session, user: User, *, stays: bool) -> None:
-    others = select(func.count(User.id)).where(User.role == Role.ADMIN, User.disabled.is_(False), User.id != user.id)
-    if not stays and user.role == Role.ADMIN and not user.disabled and not session.scalar(others):
+    others = select(User.id).where(User.role == Role.ADMIN, User.disabled.is_(False), User.id != user.id)
+    if stays or user.role != Role.ADMIN or user.disabled:
+        return
+    if session.scalars(others.with_for_update()).first() is None:
         raise Conflict(f"{user.name} is the only admin: make another user an admin first.")
 
 

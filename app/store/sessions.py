@@ -163,7 +163,7 @@ def _count(session: scoped_session[Any] | Session, name_key: str | None, address
     counted = [(_address_key(address), rules.FREE_FAILURES_OF_AN_ADDRESS)]
     if name_key is not None:
         counted.append((name_key, rules.FREE_FAILURES_OF_A_NAME))
-    rows = [(session.get(LoginFailures, key), key, free) for key, free in counted]
+    rows = [(session.get(LoginFailures, key, with_for_update=True), key, free) for key, free in counted]
     wait_s = max(_waits(rows, now))
     if wait_s > 0:
         raise TooManyAttempts(int(wait_s) + 1)
