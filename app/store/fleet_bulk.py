@@ -67,15 +67,14 @@ def label(chosen: Chosen, text: str, now: datetime, *, who: str) -> int:
         Conflict: as in `set_managed`.
     """
     with writing() as session:
-        query = fleet_list.matching(select(Miner.id, Miner.mac), _filter(chosen)).order_by(
-            *fleet_list.order(chosen.sort)
-        )
+        every: Select[Any] = select(Miner.id, Miner.mac)
+        query = fleet_list.matching(every, _filter(chosen)).order_by(*fleet_list.order(chosen.sort))
         found = list(session.execute(_restricted(query, chosen)))
         _check_count(chosen, len(found))
         rows = [{"id": row.id, "label": numbered(text, n), "updated_at": now} for n, row in enumerate(found, start=1)]
         if rows:
             session.execute(update(Miner), rows)
-            _note(session, chosen, [row.mac for row in found], {"label": text}, now, who)
+            _note(session, chosen, [row.mac for row in found], {"label": text}, now=now, who=who)
     return len(found)
 
 
@@ -99,12 +98,12 @@ def _update(chosen: Chosen, values: dict[str, Any], now: datetime, *which: Any, 
         change = update(Miner).where(Miner.id.in_(ids), *which).values(**values, updated_at=now)
         session.execute(change.execution_options(synchronize_session=False))
         session.expire_all()
-        _note(session, chosen, macs, values, now, who)
+        _note(session, chosen, macs, values, now=now, who=who)
         return len(macs)
 
 
 def _note(
-    session: Any, chosen: Chosen, macs: Sequence[str], values: Mapping[str, Any], now: datetime, who: str
+    session: Any, chosen: Chosen, macs: Sequence[str], values: Mapping[str, Any], *, now: datetime, who: str
 ) -> None:
     """Write it down: miners chosen by hand one by one, all of a filter as one entry with their number."""
     new = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}

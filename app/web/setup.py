@@ -106,7 +106,8 @@ def choose_max_preset(alias: str) -> BaseResponse:
     seen = form.version.data or ""
     version = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0
     try:
-        model = miner_models.set_max_preset(alias, form.max_preset.data or "", version, who=page.who(), now=clock.utcnow())
+        wanted = form.max_preset.data or ""
+        model = miner_models.set_max_preset(alias, wanted, version, who=page.who(), now=clock.utcnow())
     except (SettingError, Conflict) as error:
         form.max_preset.errors = [formats.said(str(error))]
         return _page(409 if isinstance(error, Conflict) else 422, refused=(alias, form))
