@@ -11,7 +11,6 @@ from app.errors import SettingError
 
 NAME_ALLOWED = "1 to 24 characters of a-z, 0-9, dot, hyphen and underscore, beginning with a letter"
 PASSWORD_SHORTEST, PASSWORD_LONGEST = 12, 256
-PASSWORD_ALLOWED = f"{PASSWORD_SHORTEST} to {PASSWORD_LONGEST} characters, without control characters"
 TOKEN_NAME_ALLOWED = "1 to 24 printable characters"  # noqa: S105 - words for people
 TOKEN_DAYS_SHORTEST, TOKEN_DAYS_LONGEST, TOKEN_DAYS = 1, 366, 90
 TOKEN_PREFIX = "ph_"  # noqa: S105 - how a token is recognised
@@ -56,7 +55,7 @@ def check_password(text: str, name: str) -> str:
     """
     password = normal_password(text) if len(text) <= 4 * PASSWORD_LONGEST else text
     if not PASSWORD_SHORTEST <= len(password) <= PASSWORD_LONGEST or not password.isprintable():
-        raise SettingError("password", f"password must be {PASSWORD_ALLOWED}.")
+        raise SettingError("password", "password must be 12 to 256 characters, without control characters.")
     if name in password.lower() and len(password) < PASSWORD_SHORTEST + len(name):
         raise SettingError("password", "password must not be the user's name with little added.")
     if len(set(password)) < 4:

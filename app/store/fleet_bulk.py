@@ -67,7 +67,7 @@ def label(chosen: Chosen, text: str, now: datetime, *, who: str) -> int:
         Conflict: as in `set_managed`.
     """
     with writing() as session:
-        every: Select[Any] = select(Miner.id, Miner.mac)
+        every: Any = select(Miner.id, Miner.mac)
         query = fleet_list.matching(every, _filter(chosen)).order_by(*fleet_list.order(chosen.sort))
         found = list(session.execute(_restricted(query, chosen)))
         _check_count(chosen, len(found))

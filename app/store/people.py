@@ -150,5 +150,5 @@ def check_is_person(user_id: int | None) -> int:
         Conflict: there is no user yet.
     """
     if user_id is None:
-        raise Conflict("There is no user yet. Add the first one on the machine itself: flask user add NAME")
+        raise Conflict("There is no user yet. Add the first one on the machine itself with flask user add.")
     return user_id

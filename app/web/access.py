@@ -31,7 +31,7 @@ NO_SUCH_TOKEN = "This token is unknown, expired or revoked, or its user is disab
 TOKENS_ARE_FOR_PROGRAMS = "A token opens the JSON API; the pages need a log-in."
 NO_USER_YET = (
     "PowerHive has no user yet, so it serves this very machine only, and not through a proxy. Add the first user "
-    "there: flask user add NAME --role admin"
+    "there with flask user add NAME --role admin."
 )
 
 

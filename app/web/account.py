@@ -14,7 +14,7 @@ from app.core import people as rules
 from app.core.access import Scope
 from app.errors import Conflict, SettingError, TooManyAttempts, WrongLogin
 from app.store import people, sessions, tokens
-from app.web import access, page
+from app.web import access, formats, page
 from app.web.forms import options
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -56,7 +56,7 @@ def change_password() -> BaseResponse:
             user_id, form.old.data or "", form.new.data or "", page.who(), clock.utcnow()
         )
     except SettingError as error:
-        form.new.errors = [str(error)]
+        form.new.errors = [formats.said(str(error))]
         return _page(422, password_form=form)
     except WrongLogin:
         form.old.errors = [_("This is not your password.")]
@@ -84,10 +84,10 @@ def add_token() -> BaseResponse:
             now=clock.utcnow(),
         )  # fmt: skip
     except SettingError as error:
-        form[error.field].errors = [str(error)]
+        form[error.field].errors = [formats.said(str(error))]
         return _page(422, token_form=form)
     except Conflict as error:
-        form.name.errors = [str(error)]
+        form.name.errors = [formats.said(str(error))]
         return _page(409, token_form=form)
     return _page(201, new_key=made.key, new_name=made.row.name)
 
@@ -139,7 +139,6 @@ def _page(
         tokens=tokens.of_user(user_id) if user_id is not None else [],
         now=clock.utcnow(),
         scopes=scopes(),
-        password_allowed=rules.PASSWORD_ALLOWED,
     )
 
 

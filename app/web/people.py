@@ -12,11 +12,10 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField, SelectField, StringField
 
 from app import clock
-from app.core import people as rules
 from app.core.access import Role
 from app.errors import Conflict, SettingError
 from app.store import people, sessions, tokens
-from app.web import access, page
+from app.web import access, formats, page
 from app.web.account import scopes
 from app.web.forms import options
 
@@ -64,10 +63,10 @@ def add() -> BaseResponse:
             form.name.data or "", form.role.data or "", form.password.data or "", page.who(), clock.utcnow()
         )
     except SettingError as error:
-        form[error.field].errors = [str(error)]
+        form[error.field].errors = [formats.said(str(error))]
         return _page(422, form=form)
     except Conflict as error:
-        form.name.errors = [str(error)]
+        form.name.errors = [formats.said(str(error))]
         return _page(409, form=form)
     flash(_("%(name)s may log in now.", name=user.name))
     return redirect(url_for("people.index"), 303)
@@ -119,7 +118,8 @@ def _change(name: str, form: FlaskForm, change: Callable[[], Any]) -> BaseRespon
     try:
         change()
     except (SettingError, Conflict) as error:
-        return _page(409 if isinstance(error, Conflict) else 422, refusal=f"{user.name}: {error}")
+        status = 409 if isinstance(error, Conflict) else 422
+        return _page(status, refusal=f"{user.name}: {formats.translated(str(error))}")
     flash(_("%(name)s: changed.", name=user.name))
     return redirect(url_for("people.index"), 303)
 
@@ -136,8 +136,6 @@ def _page(status: int = 200, *, form: NewUserForm | None = None, refusal: str | 
         now=clock.utcnow(),
         roles=roles(),
         scopes=scopes(),
-        password_allowed=rules.PASSWORD_ALLOWED,
-        name_allowed=rules.NAME_ALLOWED,
     )
 
 

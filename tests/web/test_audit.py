@@ -105,16 +105,24 @@ def test_every_change_is_written_down_once(app: Flask, client: FlaskClient, ana:
 
 
 def test_changes_on_pages_are_written_down_too(app: Flask, client: FlaskClient, ana: dict[str, str]) -> None:
+    bulk = {"scope": "selected", "action": "manage"}
+    all_that_match = {"scope": "matching", "action": "label", "label": "X#", "expected": "3"}
     client.post(f"/miners/{MAC}/managed", data={"managed": "0"}, headers=ana)
-    client.post("/miners/managed", data={"managed": "1", "model": "s21xp"}, headers=ana)
-    client.post("/models/s19jpro/untuned-use", data={"untuned_use": "never"}, headers=ana)
+    client.post("/miners/bulk", data=bulk | {"mac": [MAC, "02:00:00:00:00:02"]}, headers=ana)  # the second one is
+    client.post("/miners/bulk?model=s21xp", data=all_that_match, headers=ana)
+    client.post("/setup/models/s21xp/manage", headers=ana)
+    client.post(f"/miners/{MAC}/unlock-password", data={"unlock_password": "hidden-one"}, headers=ana)
+    client.post("/setup/connection", data={"connection": "grid"}, headers=ana)
     client.post("/settings/mode", data={"mode": "off", "reason": "storm"}, headers=ana)
     found = entries(app)
     assert {entry[:2] for entry in found} == {("ana", "page")}
     assert [entry[2:] for entry in found] == [
         ("miner", MAC, {"managed": True}, {"managed": False}, None),
+        ("miner", MAC, None, {"managed": True}, None),
+        ("miner", "all of a filter", None, {"label": "X#", "miners": 3}, None),
         ("miner", "all of s21xp", {"managed": False}, {"managed": True, "miners": 1}, None),
-        ("model", "s19jpro", {"untuned_use": "when_needed"}, {"untuned_use": "never"}, None),
+        ("miner", MAC, {"unlock_password": None}, {"unlock_password": "changed"}, None),
+        ("answer", "connection", None, "grid", None),
         ("setting", "mode", "observe", "off", "storm"),
     ]
 
