@@ -264,3 +264,8 @@ def test_the_redactor_spares_words_that_only_contain_a_secret() -> None:
     redactor = Redactor(("admin",))
     assert redactor.clean("pw admin of the administrator") == "pw *** of the administrator"
     assert redactor.clean("postgresql://u:hunter2@host/db") == "postgresql://u:***@host/db"
+
+
+def test_the_redactor_knows_a_token_by_its_form() -> None:
+    key = "ph_" + "aB3-_" * 8 + "xyz"
+    assert Redactor().clean(f"the call with {key} failed") == "the call with ph_*** failed"

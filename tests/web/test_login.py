@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from app import clock
 from app.extensions import db
 from app.models import AuditEntry, LoginFailures, User, UserSession
 from app.store import people as people_store
-from app.store import sessions
+from app.store import sessions, tokens
 from tests import people
 from tests.people import PASSWORD
 
@@ -261,6 +262,23 @@ def test_a_session_that_is_used_stays(app: Flask, client: FlaskClient) -> None:
     assert client.get("/miners").status_code == 200
     with app.app_context():
         assert clock.utcnow() - db.session.query(UserSession).one().seen_at < timedelta(minutes=1)
+
+
+def test_a_full_disk_keeps_nobody_from_looking(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    people.log_in(app, client, "ana", seen_at=clock.utcnow() - timedelta(hours=1))
+    with app.app_context():
+        key = people.token("ana")
+
+    def full() -> None:
+        raise OperationalError("UPDATE", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(sessions, "writing", full)
+    monkeypatch.setattr(tokens, "writing", full)
+    assert client.get("/miners").status_code == 200
+    assert app.test_client().get("/api/miners", headers=people.bearer(key)).status_code == 200
+    assert caplog.text.count("could not be noted") == 2
 
 
 def test_another_role_counts_from_the_next_request_on(app: Flask, client: FlaskClient) -> None:
