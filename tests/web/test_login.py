@@ -87,7 +87,7 @@ def test_a_log_in_leads_to_the_wanted_page_with_a_session_of_its_own(app: Flask,
     page = client.get("/miners")
     assert page.status_code == 200
     assert ">ana</a>" in page.text
-    assert "Nobody needs to log in yet" not in page.text
+    assert "No user yet: this machine only" not in page.text
     with client.session_transaction() as cookie:
         assert cookie["csrf_token"] != old_form
         assert client.get("/login").location == "/"
@@ -365,7 +365,7 @@ def test_without_any_user_this_machine_alone_is_served_and_a_banner_says_so(app:
     no_users(app)
     page = client.get("/")
     assert page.status_code == 200
-    assert "Nobody needs to log in yet" in page.text
+    assert "No user yet: this machine only" in page.text
     assert "flask --app wsgi user add" in client.get("/login").text
     for overrides in (
         {"REMOTE_ADDR": "10.0.0.7"},
