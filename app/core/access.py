@@ -48,6 +48,9 @@ NEEDS: dict[str, Need] = {
     "login.enter": Need.OPEN,
     # Reading
     "health.ready": Need.VIEWER,
+    "metrics.metrics": Need.VIEWER,
+    "api.docs": Need.VIEWER,
+    "api.openapi": Need.VIEWER,
     "dashboard.index": Need.VIEWER,
     "dashboard.live": Need.VIEWER,
     "miners.index": Need.VIEWER,

@@ -21,6 +21,7 @@ from app.store import audit, settings
 from tests import factories, people
 
 MAC = "02:00:00:00:00:01"
+QUIET = "02:00:00:00:00:02"  # nothing is on its way to it
 
 
 def entries(app: Flask) -> list[tuple[Any, ...]]:
@@ -59,8 +60,8 @@ CHANGES: dict[str, tuple[Call, list[tuple[Any, ...]]]] = {
     ),
     "scan": (lambda c, h: c.post("/api/discovery/scan", json={}, headers=h), [("order", "scan", None, None, None)]),
     "preset": (
-        lambda c, h: c.post(f"/api/miners/{MAC}/preset", json={"preset": "1500"}, headers=h),
-        [("order", MAC, None, {"preset": "1500", "hold_minutes": None}, None)],
+        lambda c, h: c.post(f"/api/miners/{QUIET}/preset", json={"preset": "1500"}, headers=h),
+        [("order", QUIET, None, {"preset": "1500", "hold_minutes": None}, None)],
     ),
     "managed": (
         lambda c, h: c.patch(f"/api/miners/{MAC}", json={"managed": False}, headers=h),

@@ -1,13 +1,13 @@
 """Users, their sessions and tokens, wrong passwords, and the audit trail that is never changed
 
-Revision: 0008, after 0007
+Revision: 0009_access, after 0008_keys
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0008'
-down_revision = '0007'
+revision = '0009_access'
+down_revision = '0008_keys'
 branch_labels = None
 depends_on = None
 
