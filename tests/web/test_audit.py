@@ -16,7 +16,7 @@ from app import clock
 from app.core.access import Actor
 from app.core.audit import Action
 from app.extensions import db, writing
-from app.models import AuditEntry
+from app.models import AuditEntry, Miner
 from app.store import audit, settings
 from tests import factories, people
 
@@ -34,6 +34,8 @@ def entries(app: Flask) -> list[tuple[Any, ...]]:
 def ana(app: Flask, client: FlaskClient) -> dict[str, str]:
     with app.app_context():
         factories.full_farm()
+        db.session.query(Miner).filter_by(mac=QUIET).one().api_key = "opened"
+        db.session.commit()
         people.user("ana")
     return {"X-CSRFToken": people.log_in(app, client, "ana")}
 
