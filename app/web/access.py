@@ -98,7 +98,9 @@ def _is_near() -> bool:
     config: Config = current_app.extensions["powerhive_config"]
     if config.published_to_loopback:
         return not proxies.came_through_one()
-    return people.is_this_machine(request.remote_addr) and not proxies.came_through_one()
+    # No address at all: the call came from within this process, through no socket.
+    near = request.remote_addr is None or people.is_this_machine(request.remote_addr)
+    return near and not proxies.came_through_one()
 
 
 def _let_in() -> BaseResponse | None:
@@ -135,7 +137,9 @@ def _log_in_first(for_programs: bool) -> BaseResponse:
         return response
     if request.headers.get("Sec-Fetch-Dest", "document") != "document":
         return errors.answer(401, LOG_IN)
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else _page_of(request.referrer)
+    query = request.query_string.decode(errors="replace")  # what is no UTF-8 makes `request.full_path` fail
+    here = f"{request.path}?{query}".rstrip("?")
+    wanted = here if request.method == "GET" else _page_of(request.referrer)
     return redirect(url_for("login.show", next=local_path(wanted)), 303)
 
 

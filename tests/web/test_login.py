@@ -119,6 +119,15 @@ def test_the_form_itself_holds_no_foreign_address(client: FlaskClient, wanted: s
     assert 'name="next" value="/"' in page
 
 
+def test_a_garbled_query_leads_to_the_log_in_too(client: FlaskClient) -> None:
+    for garbled in (b"q=\xed", b"next=\xed\xa0", b"%ED%A0%80", b"\xff" * 100):
+        answer = client.get("/miners", environ_overrides={"QUERY_STRING": garbled.decode("latin-1")})
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith("/login?next=/")
+        page = client.get("/login", environ_overrides={"QUERY_STRING": garbled.decode("latin-1")})
+        assert page.status_code in (200, 400)
+
+
 def test_a_part_of_a_page_sends_the_whole_page_to_the_log_in(client: FlaskClient) -> None:
     headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/miners?q=a"}
     answer = client.get("/dashboard/live", headers=headers)
