@@ -6,7 +6,7 @@ HUP executes this file again; settings and jobs live in modules that stay (`app.
 import os
 import signal
 
-from app.bind_check import exit_unless_free
+from app.bind_check import exit_unless_free, exit_unless_guarded
 from app.database_check import exit_unless_ready
 from app.factory import config_or_exit
 
@@ -23,6 +23,8 @@ graceful_timeout = 10
 preload_app = False
 control_socket_disable = True  # its default path is shared by all instances of a user
 worker_tmp_dir = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
+forwarded_allow_ips = ""  # what a proxy says is believed in one place only: app/web/proxies.py
+secure_scheme_headers = {}
 accesslog = None
 errorlog = "-"
 loglevel = _config.log_level.lower()
@@ -30,9 +32,10 @@ proc_name = "powerhive"
 
 
 def on_starting(_server):
-    """Refuse to start on a port in use or a database that is missing, old or full, before anything is served."""
+    """Refuse to start on a port in use, a database that is missing, old or full, or open to others without a user."""
     exit_unless_free(_config)
     exit_unless_ready()
+    exit_unless_guarded(_config)
 
 
 def when_ready(_server):

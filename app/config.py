@@ -83,10 +83,19 @@ SETTINGS: tuple[Setting, ...] = (
             "1 to 120 characters", values.password, Secret("admin"), "admin, the firmware's own"),
     Setting("database_url", "where the data is kept", values.DATABASE_ALLOWED, values.database_url, "",
             "SQLite in the instance folder: powerhive.db"),
-    Setting("bind", "address and port of the pages", values.BIND_ALLOWED, values.bind, ("127.0.0.1", 8080),
+    Setting("bind", "address and port of the pages; any but a loopback address only once there is a user",
+            values.BIND_ALLOWED, values.bind, ("127.0.0.1", 8080),
             "127.0.0.1:8080"),
     Setting("allowed_hosts", "the host names by which the pages may be called", values.HOSTS_ALLOWED,
             values.host_names, ("localhost", "127.0.0.1", "::1"), "localhost, 127.0.0.1, ::1"),
+    Setting("published_to_loopback", "this runs in a container whose port is published to the host's loopback only: it "
+            "may serve beyond the container's own loopback without any user", "true or false", values.boolean, False),
+    Setting("trusted_proxies", "reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; those of "
+            "anybody else are ignored", values.PROXIES_ALLOWED, values.addresses, (), "none"),
+    Setting("session_idle_h", "hours without a request (an open dashboard makes them) after which a log-in ends",
+            "a number from 0.25 to 720", partial(values.number, minimum=0.25, maximum=720), 12.0),
+    Setting("session_longest_h", "hours after which a log-in ends in any case", "a number from 1 to 2160",
+            partial(values.number, minimum=1, maximum=2160), 168.0),
     Setting("workers", "processes that serve pages", "a whole number from 1 to 16",
             partial(values.integer, minimum=1, maximum=16), 2),
     Setting("log_level", "how much is written to the log", "DEBUG, INFO, WARNING or ERROR",
@@ -129,6 +138,10 @@ class Config:
     database_url: Secret  # may hold a password
     bind: tuple[str, int]
     allowed_hosts: tuple[str, ...]
+    published_to_loopback: bool
+    trusted_proxies: tuple[str, ...]
+    session_idle_h: float
+    session_longest_h: float
     workers: int
     log_level: str
     simulated: bool

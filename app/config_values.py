@@ -24,10 +24,8 @@ _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z
 ENDPOINT_ALLOWED = "an https:// address (http:// only to this machine or a private network), without user or query"
 SUBNETS_ALLOWED = "IPv4 networks like 10.0.1.0/24, none larger than /16, separated by commas (or a TOML list)"
 DATABASE_ALLOWED = "sqlite:///path/of/file.db, or postgresql+psycopg://user:password@host/name"
-BIND_ALLOWED = (
-    "a loopback address and a port, like 127.0.0.1:8080. Until PowerHive has a log-in it serves this machine only; "
-    "from another one use an SSH tunnel: ssh -L 8080:127.0.0.1:8080 user@this-machine"
-)
+BIND_ALLOWED = "an address of this machine and a port, like 127.0.0.1:8080 or 0.0.0.0:8080"
+PROXIES_ALLOWED = "the addresses of reverse proxies, separated by commas (or a TOML list), or empty"
 HOSTS_ALLOWED = "host names or addresses without port, separated by commas (or a TOML list)"
 
 
@@ -129,7 +127,7 @@ def endpoint(raw: Any) -> str:
 
 def is_loopback_url(url: str) -> bool:
     """Tell whether `url` leads to this very machine."""
-    return _is_loopback(urlsplit(url).hostname or "")
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def is_plain_http(url: str) -> bool:
@@ -171,7 +169,7 @@ def host_names(raw: Any) -> tuple[str, ...]:
 
 
 def bind(raw: Any) -> tuple[str, int]:
-    """Return host and port to serve on; only loopback as long as there is no log-in."""
+    """Return host and port to serve on. Whether other machines may reach it is decided at start: `app.bind_check`."""
     value = text(raw, longest=100)
     host, colon, port_text = value.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
@@ -181,9 +179,27 @@ def bind(raw: Any) -> tuple[str, int]:
         port = integer(port_text, minimum=1, maximum=65_535)
     except BadValue:
         raise BadValue(f"has the port {_shown(port_text)}") from None
-    if not _is_loopback(host):
-        raise BadValue(f"is {_shown(value)}, which other machines could reach")
+    if _address(host) is None and host.lower() != "localhost":
+        raise BadValue(f"is {_shown(value)}, whose host is no address")
     return host, port
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this very machine reaches what is served on `host`."""
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def addresses(raw: Any) -> tuple[str, ...]:
+    """Return single IP addresses in their usual form, without repetitions; none for an empty text."""
+    found: list[str] = []
+    for item in _items(raw):
+        address = _address(item)
+        if address is None:
+            raise BadValue(f"holds {_shown(item)}, which is not an address")
+        if str(address) not in found:
+            found.append(str(address))
+    return tuple(found)
 
 
 def database_url(raw: Any) -> str:
@@ -231,11 +247,6 @@ def _address(name: str) -> IPv4Address | IPv6Address | None:
         return ip_address(name)
     except ValueError:
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def _is_private(host: str) -> bool:

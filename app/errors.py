@@ -41,6 +41,22 @@ class ChangedMeanwhile(Conflict):
         super().__init__(sentence)
 
 
+class NotAllowed(PowerHiveError):
+    """Whoever asks is known, but lacks the role for it. The sentence names the role."""
+
+
+class WrongLogin(PowerHiveError):
+    """Name and password do not belong together; which of the two is wrong is not said."""
+
+
+class TooManyAttempts(PowerHiveError):
+    """So many wrong passwords that the next one must wait `wait_s` seconds."""
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"Too many wrong passwords. Wait {wait_s} s and try again.")
+
+
 class PlantError(PowerHiveError):
     """The plant did not give a usable answer. `kind` is a short stable word for counting and display.
 

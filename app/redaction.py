@@ -11,6 +11,7 @@ _SHAPES = (
     (re.compile(r"(?i)(bearer\s+)[^\s'\",}]+"), r"\1***"),
     (re.compile(r"(?i)((?:x-api-key|api[_-]?key|password|unlock_pass(?:word)?|\bpw|token)['\"]?\s*[:=]\s*['\"]?)"
                 r"[^\s'\",}&]+"), r"\1***"),
+    (re.compile(r"ph_[A-Za-z0-9_-]{40,}"), "ph_***"),
     (re.compile(r"(://[^\s:/@]*:)[^\s@/]+@"), r"\1***@"),
 )  # fmt: skip
 

@@ -82,8 +82,8 @@ def _decide() -> None:
     for model in miner_models.all_models():
         chosen = _second_highest(model)
         if chosen is not None:
-            miner_models.set_max_preset(model.alias, chosen)
-    fleet.set_managed(True, utcnow(), everyone=True)
+            miner_models.set_max_preset(model.alias, chosen, who=WHO, now=utcnow())
+    fleet.set_managed(True, utcnow(), everyone=True, who=WHO)
     settings.change("mode", "armed", WHO, WHY, utcnow())
 
 

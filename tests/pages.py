@@ -12,5 +12,5 @@ SETTINGS = [
 ]  # fmt: skip
 PAGES = [
     "/", "/dashboard/chart", *MINERS, "/models", "/models/s19jpro", "/events", "/events/1", "/cycles", "/cycles/2",
-    *SETTINGS, "/setup", "/api/docs",
+    *SETTINGS, "/setup", "/api/docs", "/login", "/account", "/people", "/audit",
 ]  # fmt: skip

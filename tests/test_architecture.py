@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "models": {"extensions", "core", "redaction", "sealing"},
     "database_check": {"factory", "extensions", "store", "errors"},
-    "bind_check": {"factory", "config", "errors"},
+    "bind_check": {"factory", "config", "config_values", "extensions", "errors", "store"},
     "core": {"core", "errors"},
     "clients": {"clients", "core", *BASICS},
     "store": {"store", "models", "extensions", "core", "redaction", *BASICS},

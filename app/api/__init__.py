@@ -12,6 +12,6 @@ RESOURCES = (plant, balance, settings, miner_models, miners, commands, docs)  # 
 
 
 def register(app: Flask) -> None:
-    """Add the JSON API to `app`. It takes JSON only, from this host only, so it needs no CSRF token."""
+    """Add the JSON API to `app`. JSON only, so no form reaches it; the CSRF token of log-ins: `web.access`."""
     csrf.exempt(bp)
     app.register_blueprint(bp)

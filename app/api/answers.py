@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Response, jsonify, request, url_for
+from flask import Response, jsonify, url_for
 
+from app.core.access import Actor
 from app.models import Command
+from app.web import access
 
 
 def instant(moment: datetime | None) -> str | None:
@@ -14,9 +16,9 @@ def instant(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def who() -> str:
-    """Name the asking program for the history; there is no log-in yet, so its address must do."""
-    return f"API from {request.remote_addr or 'this host'}"
+def who() -> Actor:
+    """Name whoever asks for the history: user, token and address, as long as there is no user the address alone."""
+    return access.actor("API")
 
 
 def command(row: Command) -> dict[str, object]:

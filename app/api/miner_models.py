@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
+from app import clock
 from app.api import answers, body, listing
 from app.api.blueprint import bp
 from app.core import switching
@@ -66,7 +67,8 @@ def change_model(alias: str) -> Response:
     if "presets_power" in wanted:
         changes["expected"] = _expected(wanted["presets_power"])
     version = body.whole_number(wanted, "version", 1, LARGEST_VERSION)
-    return jsonify(_model(miner_models.change(alias, changes, version), miner_models.learned()))
+    model = miner_models.change(alias, changes, version, who=answers.who(), now=clock.utcnow())
+    return jsonify(_model(model, miner_models.learned()))
 
 
 def _expected(rows: Any) -> dict[str, dict[str, Any]]:

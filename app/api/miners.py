@@ -59,7 +59,7 @@ def change_miner(mac: str) -> Response:
         changes["hold_reason"] = why if hold else None
     elif minutes is not None or why is not None:
         body.refuse("hold", "given (true) where hold_minutes or hold_reason is", None)
-    return jsonify(_miner(fleet.edit(mac, changes, now)))
+    return jsonify(_miner(fleet.edit(mac, changes, now, who=answers.who())))
 
 
 @bp.get("/miners/<mac>/explain")

@@ -10,7 +10,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
-from app.cli import balance, replay, secrets, service
+from app.cli import balance, people, replay, secrets, service
 from app.clock import stamp, utcnow
 from app.jobs import scheduler
 from app.store import commands, job_runs, status_board
@@ -20,7 +20,8 @@ jobs = AppGroup("jobs", help="Run a periodic part once, or see how they are doin
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    for command in (jobs, scan, poll, balance.balance, replay.replay, secrets.secrets, status):
+    commands = (balance.balance, replay.replay, secrets.secrets, people.user, people.token)
+    for command in (jobs, scan, poll, status, *commands):
         app.cli.add_command(command)
 
 

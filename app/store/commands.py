@@ -9,11 +9,12 @@ from sqlalchemy import select, update
 
 from app.core import by_hand, ladder
 from app.core import settings as rules
+from app.core.audit import Action
 from app.core.types import MinerView, Override, Stamp
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import Command, Miner, MinerPreset
-from app.store import command_keys, fleet, rungs, snapshot
+from app.store import audit, command_keys, fleet, rungs, snapshot
 from app.store import settings as settings_store
 from app.store.command_keys import Once
 
@@ -46,6 +47,7 @@ def enqueue(
             return given
         command = _row(kind, by, now, reason, miner_id=miner_id, arguments=arguments or {}, once=once)
         session.add(command)
+        audit.note(session, by, Action.ORDER, kind, now, new=arguments, reason=reason)
         if kind in OVERRIDES:
             settings_store.put(session, {"override": rules.check("override", OVERRIDES[kind])}, by, reason, now)
         session.flush()
@@ -107,6 +109,7 @@ def enqueue_preset(
         arguments = {"preset": preset, "hold_minutes": hold_minutes}
         command = _row(PRESET, by, now, reason, miner_id=miner.id, arguments=arguments, once=once)
         session.add(command)
+        audit.note(session, by, Action.ORDER, miner.mac, now, new=dict(command.arguments), reason=reason)
         session.flush()
         return command.id
 
@@ -130,6 +133,7 @@ def enqueue_inspection(mac: str, *, by: str, now: datetime) -> int:
             return int(found)
         command = _row(INSPECT, by, now, None, miner_id=miner.id, arguments={})
         session.add(command)
+        audit.note(session, by, Action.ORDER, miner.mac, now, new={"kind": INSPECT})
         session.flush()
         return command.id
 

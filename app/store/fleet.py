@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, scoped_session
 
+from app.core.audit import Action
 from app.errors import Conflict, NotFound
 from app.extensions import db, writing
 from app.models import BoardSample, Miner, MinerModel, MinerSample
 from app.redaction import Secret
+from app.store import audit
 
 OPERATORS_COLUMNS = frozenset(
     {"managed", "hold", "hold_until", "hold_reason", "retired", "label", "unlock_password"}
@@ -64,7 +66,7 @@ def edition(miner: Miner, columns: Iterable[str]) -> str:
     return hashlib.sha256(held.encode()).hexdigest()[:16]
 
 
-def edit(mac: str, changes: dict[str, Any], now: datetime, seen: str | None = None) -> Miner:
+def edit(mac: str, changes: dict[str, Any], now: datetime, seen: str | None = None, *, who: str) -> Miner:
     """Write several of the operator's columns of one miner in one transaction and return the miner.
 
     `seen`: the `edition` of these very columns that the operator looked at; None skips that check.
@@ -79,8 +81,12 @@ def edit(mac: str, changes: dict[str, Any], now: datetime, seen: str | None = No
         miner = by_mac(session, mac)
         if seen is not None and seen != edition(miner, changes):
             raise Conflict("Somebody else changed this meanwhile: what is shown now is the newest. Look at it again.")
+        before = _shown(miner, changes)
         for column, value in changes.items():
             setattr(miner, column, value)
+        if "unlock_password" in changes:
+            before["unlock_password"] = None  # to set the same one again is a change, too: nobody sees which it was
+        audit.note_changes(session, who, Action.MINER, miner.mac, now, old=before, new=_shown(miner, changes))
         miner.updated_at = now
     return miner
 
@@ -92,6 +98,7 @@ def set_managed(
     macs: Sequence[str] | None = None,
     model: str | None = None,
     everyone: bool = False,
+    who: str,
 ) -> int:
     """Let PowerHive change these miners' presets, or not any more; return how many were changed by this.
 
@@ -102,35 +109,43 @@ def set_managed(
     """
     if sum((macs is not None, model is not None, everyone)) != 1:
         raise ValueError("name macs, a model or everyone")
-    change = update(Miner).where(Miner.managed.is_not(managed), Miner.retired.is_(False))
+    others = (Miner.managed.is_not(managed), Miner.retired.is_(False))
+    change = update(Miner).where(*others)
     with writing() as session:
+        subjects = ["all miners" if model is None else f"all of {model}"]
         if macs is not None:
-            change = change.where(Miner.mac.in_([mac.lower() for mac in macs]))
+            wanted = Miner.mac.in_([mac.lower() for mac in macs])
+            change = change.where(wanted)
+            subjects = list(session.scalars(select(Miner.mac).where(wanted, *others)))
         elif model is not None:
             model_id = session.scalar(select(MinerModel.id).where(MinerModel.alias == model))
             if model_id is None:
                 raise NotFound(f"There is no miner model {model[:60]}.")
             change = change.where(Miner.model_id == model_id)
         result = session.execute(change.values(managed=managed, updated_at=now))
-        return int(getattr(result, "rowcount", 0))
+        changed = int(getattr(result, "rowcount", 0))
+        new = {"managed": managed} if macs is not None else {"managed": managed, "miners": changed}
+        for subject in subjects if changed else ():
+            audit.note(session, who, Action.MINER, subject, now, old={"managed": not managed}, new=new)
+        return changed
 
 
 def set_hold(
-    mac: str, hold: bool, now: datetime, *, until: datetime | None = None, reason: str | None = None
+    mac: str, hold: bool, now: datetime, *, until: datetime | None = None, reason: str | None = None, who: str
 ) -> Miner:
     """Lock a miner against automatic changes (until then, or for good), or release it."""
     until, reason = (until, reason) if hold else (None, None)
-    return edit(mac, {"hold": hold, "hold_until": until, "hold_reason": reason}, now)
+    return edit(mac, {"hold": hold, "hold_until": until, "hold_reason": reason}, now, who=who)
 
 
-def set_label(mac: str, label: str, now: datetime) -> Miner:
+def set_label(mac: str, label: str, now: datetime, *, who: str) -> Miner:
     """Give a miner a name for people."""
-    return edit(mac, {"label": label}, now)
+    return edit(mac, {"label": label}, now, who=who)
 
 
-def set_unlock_password(mac: str, password: str | None, now: datetime) -> Miner:
+def set_unlock_password(mac: str, password: str | None, now: datetime, *, who: str) -> Miner:
     """Store the miner's own unlock password (None: the deployment's default). It is never shown again."""
-    return edit(mac, {"unlock_password": None if password is None else Secret(password)}, now)
+    return edit(mac, {"unlock_password": None if password is None else Secret(password)}, now, who=who)
 
 
 def samples(
@@ -155,3 +170,8 @@ def board_samples(
     if until is not None:
         query = query.where(BoardSample.recorded_at < until)
     return list(db.session.scalars(query.order_by(BoardSample.recorded_at.desc(), BoardSample.board).limit(limit)))
+
+
+def _shown(miner: Miner, columns: Iterable[str]) -> dict[str, Any]:
+    """What the audit trail may say of these columns: of the password only that it was changed."""
+    return {column: audit.CHANGED if column == "unlock_password" else getattr(miner, column) for column in columns}

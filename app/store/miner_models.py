@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, scoped_session, selectinload
 
 from app.core import ladder_curve, switching
+from app.core.audit import Action
 from app.core.ladder import DISABLED
 from app.core.ladder_curve import Point, Rung
 from app.core.switching import Costs
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPreset
+from app.store import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,9 @@ def consequence_of(preset: ModelPreset | None, miners: tuple[int, int]) -> Conse
     return Consequence(*miners, preset.name, power_w, miners[0] * power_w / 1000)
 
 
-def set_max_preset(alias: str, preset: str | None, version: int | None = None) -> MinerModel:
+def set_max_preset(
+    alias: str, preset: str | None, version: int | None = None, *, who: str, now: datetime
+) -> MinerModel:
     """Set the highest preset allowed for a model; "" or None clears it: then its miners are not touched.
 
     `version`: the model's version the operator looked at; None skips that check.
@@ -158,10 +163,12 @@ def set_max_preset(alias: str, preset: str | None, version: int | None = None) -
         SettingError: not in the ladder, unknown watts, `disabled`, or it needs a modified power supply.
         Conflict: the model has changed since that version.
     """
-    return change(alias, {"max_preset": preset}, version)
+    return change(alias, {"max_preset": preset}, version, who=who, now=now)
 
 
-def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -> MinerModel:
+def change(
+    alias: str, changes: Mapping[str, Any], version: int | None = None, *, who: str, now: datetime
+) -> MinerModel:
     """Write `max_preset`, `allow_modded_psu`, `untuned_use`, `settle_s`, `switch_loss_s`, `expected`: all or none.
 
     `allow_modded_psu`: whether all its miners have a modified power supply (SPEC 5.4).
@@ -177,6 +184,7 @@ def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -
         model = _by_alias(session, alias)
         if version is not None and version != model.version:
             raise Conflict(f"{model.name} was changed by somebody else meanwhile: look at it again.")
+        before = _operators(model)
         for column in ("allow_modded_psu", "settle_s", "switch_loss_s", "untuned_use"):
             if column in changes:
                 setattr(model, column, changes[column])
@@ -191,6 +199,7 @@ def change(alias: str, changes: Mapping[str, Any], version: int | None = None) -
                 setattr(by_name[name], column, number)
         if changes:
             model.version += 1
+        audit.note_changes(session, who, Action.MODEL, alias, now, old=before, new=_operators(model))
     return get(alias)
 
 
@@ -206,6 +215,13 @@ def names() -> list[tuple[str, str]]:
     """Return (alias, name) of every model, by name: for the choices of filters."""
     rows = db.session.execute(select(MinerModel.alias, MinerModel.name).order_by(MinerModel.name))
     return [(alias, name) for alias, name in rows]
+
+
+def _operators(model: MinerModel) -> dict[str, Any]:
+    """What of a model is the operator's to write, by name; the expected numbers of a preset by "preset: W, TH/s"."""
+    columns = ("max_preset", "allow_modded_psu", "settle_s", "switch_loss_s", "untuned_use")
+    presets = {f"{p.name}: W, TH/s": [p.expected_power_w, p.expected_hashrate_ths] for p in model.presets}
+    return {column: getattr(model, column) for column in columns} | presets
 
 
 def _by_alias(session: scoped_session[Any] | Session, alias: str) -> MinerModel:

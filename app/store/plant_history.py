@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session, scoped_session
 
+from app.core.audit import Action
 from app.core.types import SourceKind, SourceRole
 from app.errors import ChangedMeanwhile, Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantSource
-from app.store import meter_roles, slots
+from app.store import audit, meter_roles, slots
 from app.store.slots import Grid
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ def set_role(name: str, role: str, who: str, now: datetime, kind: str | None = N
         if source is None:
             allowed = ", ".join(ROLES[SourceKind(found[0].kind)])
             raise Conflict(f"{name} is a {found[0].kind} source: its role can be {allowed}.")
-        _say_role(source, role, who, now)
+        _say_role(session, source, role, who, now)
     return source
 
 
@@ -125,14 +127,15 @@ def set_roles(wanted: Mapping[int, str], seen: Mapping[int, str], who: str, now:
             raise ChangedMeanwhile(theirs, f"Somebody else gave another role meanwhile: {', '.join(theirs)}.")
         changed = [row for key, row in rows.items() if row.role != wanted[key]]
         for row in changed:
-            _say_role(row, wanted[row.id], who, now)
+            _say_role(session, row, wanted[row.id], who, now)
         for row in rows.values():
             if row.role_changed_at is None:
                 row.role_changed_at, row.role_changed_by = now, who
     return changed
 
 
-def _say_role(source: PlantSource, role: str, who: str, now: datetime) -> None:
+def _say_role(session: scoped_session[Any] | Session, source: PlantSource, role: str, who: str, now: datetime) -> None:
+    audit.note(session, who, Action.SOURCE, source.name, now, old={"role": source.role}, new={"role": role})
     if source.role != role:
         source.role, source.role_changed_at, source.role_changed_by = role, now, who
         source.judged_after_id = None

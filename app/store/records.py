@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, scoped_session
 
+from app.core.audit import Action
 from app.errors import ChangedMeanwhile
 from app.extensions import db, writing
 from app.models import OperatorRecord
-from app.store import settings
+from app.store import audit, settings
 
 
 def newest(session: Session | scoped_session[Any] | None = None) -> dict[str, OperatorRecord]:
@@ -73,3 +74,5 @@ def _put(
         if topic in before and before[topic].answer == answer:
             continue
         session.add(OperatorRecord(topic=topic, answer=answer, stated_at=now, stated_by=who))
+        old = before[topic].answer if topic in before else None
+        audit.note(session, who, Action.ANSWER, topic, now, old=old, new=answer)

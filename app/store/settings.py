@@ -10,12 +10,15 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, scoped_session
 
+from app.core import access
 from app.core import settings as rules
+from app.core.audit import Action
 from app.core.settings import SettingSpec
 from app.core.types import Settings
 from app.errors import ChangedMeanwhile
 from app.extensions import db, writing
 from app.models import SettingChange, SettingRow
+from app.store import audit
 
 _UNSEEN = object()  # equals no value
 
@@ -75,6 +78,7 @@ def change(name: str, value: Any, who: str, reason: str | None, now: datetime) -
 
     Raises:
         SettingError: no such setting, or a value it does not allow. Nothing is changed then.
+        NotAllowed: the setting is an admin's, and `who` is none.
     """
     return change_many({name: value}, who, reason, now)[name]
 
@@ -132,7 +136,8 @@ def put(
     reason: str | None,
     now: datetime,
 ) -> None:
-    """Write already checked values inside the caller's own write transaction."""
+    """Write already checked values, and the history of it, inside the caller's own write transaction."""
+    access.check_settings(who, checked)
     stored = _stored(session)
     in_force = rules.from_values(stored)
     for name, value in checked.items():
@@ -143,6 +148,7 @@ def put(
             session.add(
                 SettingChange(name=name, old_value=old, new_value=value, changed_at=now, changed_by=who, reason=reason)
             )
+            audit.note(session, who, Action.SETTING, name, now, old=old, new=value, reason=reason)
 
 
 def _stored(session: scoped_session[Any] | Session) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from flask import Flask
 
 from app.web import (
+    access,
+    account,
+    audit,
     cycles,
     dashboard,
     errors,
@@ -13,11 +16,13 @@ from app.web import (
     guard,
     health,
     language,
+    login,
     metrics,
     miner_models,
     miners,
     orders,
     page,
+    people,
     questionnaire,
     settings,
     settings_page,
@@ -29,6 +34,7 @@ from app.web import (
 def register(app: Flask) -> None:
     """Add guard, error answers, pages and probes to `app`. The configuration must be in its extensions already."""
     guard.install(app)
+    access.install(app)
     errors.install(app)
     language.install(app)
     formats.install(app)
@@ -37,3 +43,5 @@ def register(app: Flask) -> None:
         app.register_blueprint(module.bp)
     for bp in {module.bp for module in (settings, settings_page, source_roles, questionnaire)}:  # one that they share
         app.register_blueprint(bp)
+    for module in (login, account, people, audit):
+        app.register_blueprint(module.bp)

@@ -12,12 +12,12 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import HTTPException
 
-from app.errors import Conflict, NotFound, PowerHiveError, SettingError
+from app.errors import Conflict, NotAllowed, NotFound, PowerHiveError, SettingError, TooManyAttempts
 from app.extensions import db
 
 log = logging.getLogger(__name__)
 
-STATUS_OF = {NotFound: 404, Conflict: 409, SettingError: 422}
+STATUS_OF = {NotFound: 404, Conflict: 409, SettingError: 422, NotAllowed: 403, TooManyAttempts: 429}
 SENTENCES = {
     400: "The request could not be understood.",
     404: "There is nothing at this address.",
@@ -27,14 +27,17 @@ SENTENCES = {
 }
 TITLES = {
     400: "Not understood",
+    401: "Not logged in",
     403: "Not accepted",
     404: "Not found",
     409: "Not possible now",
     422: "Not a valid value",
+    429: "Too many attempts",
     500: "A mistake in PowerHive",
     503: "The database does not answer",
 }
 STALE_FORM = "This page was open for so long, or in so old a state, that its form no longer counts. Load it again."
+COOKIE_ALONE = "A log-in's call of the API must carry its page's X-CSRFToken; programs use a token of their own."
 
 
 def install(app: Flask) -> None:
@@ -46,9 +49,14 @@ def install(app: Flask) -> None:
         app.register_error_handler(kind, _database_error)
 
 
+def is_for_programs(path: str) -> bool:
+    """Whether programs call this path: its errors are JSON, and tokens open it."""
+    return path.startswith("/api/") or path in ("/api", "/healthz", "/readyz", "/metrics")
+
+
 def answer(status: int, sentence: str) -> Response:
     """Return one sentence as this request's kind of error answer."""
-    if request.path.startswith("/api/") or request.path in ("/api", "/healthz", "/readyz", "/metrics"):
+    if is_for_programs(request.path):
         response = jsonify({"error": sentence})
     elif request_ctx.url_adapter is None:  # the Host header is no name: no page with addresses in it can be made
         response = Response(sentence, mimetype="text/plain")
@@ -73,14 +81,17 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _stale_form(_error: CSRFError) -> Response:
-    return answer(400, STALE_FORM)
+    return answer(400, COOKIE_ALONE if is_for_programs(request.path) else STALE_FORM)
 
 
 def _our_error(error: PowerHiveError) -> Response:
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 500)
     if status == 500:
         log.error("unexpected error on %s: %s", request.path, error, exc_info=error)
-    return answer(status, str(error) if status != 500 else SENTENCES[500])
+    response = answer(status, str(error) if status != 500 else SENTENCES[500])
+    if isinstance(error, TooManyAttempts):
+        response.headers["Retry-After"] = str(error.wait_s)
+    return response
 
 
 def _database_error(error: StatementError | NoConnectionFree) -> Response:

@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field
 
+from app import clock
 from app.core import ladder_curve
 from app.core.types import UntunedUse
 from app.errors import Conflict, SettingError
@@ -87,7 +88,8 @@ def save(alias: str) -> BaseResponse:
         asked = _questions(model, wanted)
         if asked and model_form.seen_version(form) == model.version and request.form.get("confirmed") != _key(asked):
             return _page(model, form, 422, questions=asked)
-        model = miner_models.change(alias, wanted, model_form.seen_version(form))
+        seen = model_form.seen_version(form)
+        model = miner_models.change(alias, wanted, seen, who=page.who(), now=clock.utcnow())
     except SettingError as error:
         form.max_preset.errors = [formats.said(str(error))]
         return _page(model, form, 422)

@@ -7,8 +7,10 @@ from typing import Any
 from flask import Flask, Response, make_response, render_template, request
 from flask_babel import gettext as _
 
+from app.core.access import Actor
 from app.core.types import Mode, Override, Settings
 from app.store import settings as settings_store
+from app.web import access
 
 
 def install(app: Flask) -> None:
@@ -42,9 +44,9 @@ def by_htmx() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def who() -> str:
-    """Name the person for the history; there is no log-in yet, so the address must do."""
-    return f"page from {request.remote_addr or 'this host'}"
+def who() -> Actor:
+    """Name the person for the history: user and address, as long as there is no user the address alone."""
+    return access.actor("page")
 
 
 def _mode_banner(mode: Mode) -> str | None:

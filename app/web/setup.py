@@ -106,7 +106,8 @@ def choose_max_preset(alias: str) -> BaseResponse:
     seen = form.version.data or ""
     version = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0
     try:
-        model = miner_models.set_max_preset(alias, form.max_preset.data or "", version)
+        wanted = form.max_preset.data or ""
+        model = miner_models.set_max_preset(alias, wanted, version, who=page.who(), now=clock.utcnow())
     except (SettingError, Conflict) as error:
         form.max_preset.errors = [formats.said(str(error))]
         return _page(409 if isinstance(error, Conflict) else 422, refused=(alias, form))
@@ -120,7 +121,7 @@ def manage_model(alias: str) -> BaseResponse:
     """Let PowerHive move every miner of a model: 303 back."""
     if not FlaskForm().validate_on_submit():
         return _page(422, _("The form was not complete; nothing was changed."))
-    changed = fleet.set_managed(True, clock.utcnow(), model=alias)
+    changed = fleet.set_managed(True, clock.utcnow(), model=alias, who=page.who())
     flash(ngettext("%(num)d more miner is managed now.", "%(num)d more miners are managed now.", changed))
     return _back("managed")
 

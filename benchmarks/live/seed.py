@@ -37,8 +37,8 @@ def main() -> None:
     JobRunner(app, config).run(scheduler.job("status_poller", config))
     with app.app_context():
         for alias, preset in wanted["max_presets"].items():
-            miner_models.set_max_preset(alias, preset)
-        fleet.set_managed(True, utcnow(), everyone=True)
+            miner_models.set_max_preset(alias, preset, who=WHO, now=utcnow())
+        fleet.set_managed(True, utcnow(), everyone=True, who=WHO)
         settings.change_many(wanted["settings"] | {"mode": "armed"}, WHO, WHY, utcnow())
 
 

@@ -181,17 +181,17 @@ class TestedFarm:
 
     def set_managed(self, miner: SimMiner, managed: bool) -> None:
         with self.journal.managed[miner.mac].becoming(managed):
-            self.operator(lambda: fleet.set_managed(managed, utcnow(), macs=[miner.mac]))
+            self.operator(lambda: fleet.set_managed(managed, utcnow(), macs=[miner.mac], who=WHO))
 
     def set_hold(self, miner: SimMiner, hold: bool) -> None:
         with self.journal.held[miner.mac].becoming(hold):
-            self.operator(lambda: fleet.set_hold(miner.mac, hold, utcnow()))
+            self.operator(lambda: fleet.set_hold(miner.mac, hold, utcnow(), who=WHO))
 
     def set_max_preset(self, alias: str, preset: str | None) -> None:
         model = next(m.model for m in self.simulator.miners if m.model.alias == alias)
         watts = None if preset is None else model.preset(preset).power_w
         with self.journal.max_w[alias].becoming(watts):
-            self.operator(lambda: miner_models.set_max_preset(alias, preset))
+            self.operator(lambda: miner_models.set_max_preset(alias, preset, who=WHO, now=utcnow()))
 
     def order_preset(self, miner: SimMiner, preset: str) -> None:
         """By hand; what a limit refuses at once is refused here, too, and nothing comes of it."""

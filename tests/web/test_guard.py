@@ -13,7 +13,7 @@ from tests import factories
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAMPLE = {"mac": "02:00:00:00:00:01", "alias": "s19jpro", "name": "C1", "filename": "app.css"}
 SAMPLE |= {"command_id": "1", "cycle_id": "1", "event_id": "1", "key": "limits", "source_id": "1"}
-SAMPLE |= {"kind": "stop_all"}
+SAMPLE |= {"kind": "stop_all", "token_id": "1"}
 
 
 def path_of(rule: Rule) -> str:

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import clock
 from app.extensions import db
 from app.models import MinerModel, ModelPreset
 from app.store import miner_models
@@ -19,6 +20,7 @@ from tests import factories
 Token = Callable[[], str]
 Save = Callable[..., Any]
 PATH = "/models/s19jpro"
+BY: dict[str, Any] = {"who": "test", "now": clock.utcnow()}
 CONFIRMING = re.compile(r'name="confirmed" value="([^"]+)"')
 
 
@@ -114,7 +116,7 @@ def test_a_model_that_is_not_there_is_404(client: FlaskClient, path: str) -> Non
 
 def test_a_model_changed_meanwhile_is_a_conflict_that_keeps_what_was_typed(app: Flask, farm: None, save: Save) -> None:
     with app.app_context():
-        miner_models.change("s19jpro", {"expected": {"2300": {"expected_power_w": 2360}}})
+        miner_models.change("s19jpro", {"expected": {"2300": {"expected_power_w": 2360}}}, **BY)
     answer = save(version="1", **{"power_w:2300": "2350"})
     assert answer.status_code == 409
     page = plain(answer.text)
@@ -219,12 +221,12 @@ def test_modified_supplies_are_confirmed_and_open_their_presets(app: Flask, farm
     assert confirming
     assert save("s21xp", allow_modded_psu="y", confirmed=html.unescape(confirming[1])).status_code == 303
     with app.app_context():
-        assert miner_models.set_max_preset("s21xp", "4200").max_preset == "4200"
+        assert miner_models.set_max_preset("s21xp", "4200", **BY).max_preset == "4200"
 
 
 def test_supplies_are_not_unmarked_under_a_max_preset_that_needs_them(app: Flask, farm: None, save: Save) -> None:
     with app.app_context():
-        miner_models.change("s21xp", {"allow_modded_psu": True, "max_preset": "4200"})
+        miner_models.change("s21xp", {"allow_modded_psu": True, "max_preset": "4200"}, **BY)
     answer = save("s21xp")
     assert answer.status_code == 422
     assert "'4200': it needs a modified power supply" in plain(answer.text)

@@ -29,6 +29,10 @@ ROOMS = ("core", "clients", "jobs", "store", "web/errors.py")
 
 # What the source puts together, but nobody reads on a page, or reads only as a part of a sentence that is noted whole.
 NO_SENTENCES: dict[str, set[str]] = {
+    "app/core/access.py": {"f'{via} from {address}'", "f'token {token}'"},  # who did it, in histories
+    "app/store/fleet.py": {"'all miners'", "f'all of {model}'"},  # subjects in the audit trail, as the MACs are
+    "app/store/fleet_bulk.py": {"'all of a filter'"},
+    "app/store/people.py": {"'the password of nobody'"},
     "app/core/inspection.py": {"'\\n… cut here: the answers are longer than is kept'"},  # inside a raw answer
     "app/core/economic.py": {  # the surplus and a move's price are noted with all their endings
         "f'surplus {(target_w - planned_w) / 1000.0:,.1f} kW'",
@@ -82,7 +86,7 @@ NO_SENTENCES: dict[str, set[str]] = {
     "app/jobs/meter_check.py": {"f'{name}: {finding.verdict} ({finding.reason}{slope})'"},
     "app/jobs/status_poller.py": {"'answering again'", "f' and {len(names) - _NAMED} more'"},
     "app/store/commands.py": {"'none yet'"},
-    "app/store/miner_models.py": {"'no presets are known yet'"},
+    "app/store/miner_models.py": {"'no presets are known yet'", "f'{p.name}: W, TH/s'"},
     "app/store/plant_curve.py": {"f\"{row.label or row.ip} {row.old_preset or '?'} → {_to(row)}\""},
     "app/store/polls.py": {"f\"{t.mac} ({t.ip or 'no address'})\""},
     "app/web/errors.py": {"'no space'"},

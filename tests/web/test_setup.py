@@ -155,7 +155,7 @@ def test_the_live_list_says_when_the_forms_below_are_old(app: Flask, client: Fla
     assert found
     assert "There is news" not in client.get(f"/setup/steps?shown={found[1]}").text
     with app.app_context():
-        miner_models.set_max_preset("s21xp", "2600")
+        miner_models.set_max_preset("s21xp", "2600", who="test", now=clock.utcnow())
     assert "There is news" in client.get(f"/setup/steps?shown={found[1]}").text
     assert "There is news" in client.get("/setup/steps").text
 

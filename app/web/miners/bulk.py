@@ -73,15 +73,15 @@ def _carry_out(form: BulkForm, chosen: Chosen) -> str:
     """Do it, and return what was done."""
     now, action = clock.utcnow(), form.action.data
     if action in ("manage", "unmanage"):
-        done = fleet_bulk.set_managed(chosen, action == "manage", now)
+        done = fleet_bulk.set_managed(chosen, action == "manage", now, who=page.who())
         if action == "manage":
             return ngettext("%(num)s miner is managed now.", "%(num)s miners are managed now.", done)
         return ngettext("%(num)s miner is not managed any more.", "%(num)s miners are not managed any more.", done)
     if action == "hold":
-        done = fleet_bulk.hold(chosen, form.until(now), (form.reason.data or "").strip() or None, now)
+        done = fleet_bulk.hold(chosen, form.until(now), (form.reason.data or "").strip() or None, now, who=page.who())
         return ngettext("%(num)s miner is held.", "%(num)s miners are held.", done)
     if action == "release":
-        done = fleet_bulk.release(chosen, now)
+        done = fleet_bulk.release(chosen, now, who=page.who())
         return ngettext("%(num)s miner is released.", "%(num)s miners are released.", done)
-    done = fleet_bulk.label(chosen, (form.label.data or "").strip(), now)
+    done = fleet_bulk.label(chosen, (form.label.data or "").strip(), now, who=page.who())
     return ngettext("%(num)s miner is labelled.", "%(num)s miners are labelled.", done)

@@ -83,7 +83,7 @@ def change_managed(mac: str) -> BaseResponse:
     miner = fleet.get(mac)
     if not form.validate_on_submit():
         return show(422, _("Choose managed or not managed."))
-    fleet.set_managed(form.managed.data == "1", clock.utcnow(), macs=[miner.mac])
+    fleet.set_managed(form.managed.data == "1", clock.utcnow(), macs=[miner.mac], who=page.who())
     view = views.current()
     if page.by_htmx():
         return make_response(_rows([fleet.get(mac)]))

@@ -56,7 +56,7 @@ def hold(mac: str) -> BaseResponse:
 def release(mac: str) -> BaseResponse:
     """End the hold."""
     miner = fleet.get(mac)
-    fleet.set_hold(miner.mac, False, clock.utcnow())
+    fleet.set_hold(miner.mac, False, clock.utcnow(), who=page.who())
     return _done(miner.mac, _("Released: the balance may move it again if it is managed."))
 
 
@@ -75,11 +75,11 @@ def change_password(mac: str) -> BaseResponse:
     """Store the miner's own unlock password, or go back to the deployment's (`default`). It is never shown."""
     miner, form = fleet.get(mac), PasswordForm()
     if "default" in request.form:
-        fleet.set_unlock_password(miner.mac, None, clock.utcnow())
+        fleet.set_unlock_password(miner.mac, None, clock.utcnow(), who=page.who())
         return _done(miner.mac, _("The default unlock password counts again."))
     if not form.validate_on_submit():
         return one.show(miner.mac, status=422, forms={"password_form": form})
-    fleet.set_unlock_password(miner.mac, form.unlock_password.data, clock.utcnow())
+    fleet.set_unlock_password(miner.mac, form.unlock_password.data, clock.utcnow(), who=page.who())
     return _done(miner.mac, _("The unlock password is saved; it counts from the next scan on."))
 
 
@@ -88,18 +88,18 @@ def retire(mac: str) -> BaseResponse:
     """Take the miner out of the farm, or (`back`) in again."""
     miner, form = fleet.get(mac), RetireForm()
     if "back" in request.form:
-        fleet.edit(miner.mac, {"retired": False}, clock.utcnow())
+        fleet.edit(miner.mac, {"retired": False}, clock.utcnow(), who=page.who())
         return _done(miner.mac, _("It belongs to the farm again and is polled."))
     if not form.validate_on_submit():
         return one.show(miner.mac, status=422, forms={"retire_form": form})
-    fleet.edit(miner.mac, {"retired": True}, clock.utcnow())
+    fleet.edit(miner.mac, {"retired": True}, clock.utcnow(), who=page.who())
     return _done(miner.mac, _("Retired: it counts nothing, is not polled and not changed."))
 
 
 def _edit(mac: str, changes: dict[str, Any], form: Any, field: Field, name: str) -> BaseResponse | None:
     """Write what nobody else has changed since the page was loaded; else the page with the newest values, 409."""
     try:
-        fleet.edit(mac, changes, clock.utcnow(), form.seen.data or "")
+        fleet.edit(mac, changes, clock.utcnow(), form.seen.data or "", who=page.who())
     except Conflict as error:
         newest = one.newest_form(mac, name)
         getattr(newest, field.name).errors = [str(error)]

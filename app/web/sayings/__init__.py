@@ -6,7 +6,7 @@ part, split at "; ", ": ", ", " and between sentences; so a part is noted here, 
 
 from __future__ import annotations
 
-from app.web.sayings import accounting, answers, balancing, changes, deployment, plant, refusals, settings, work
+from app.web.sayings import access, accounting, answers, balancing, changes, deployment, plant, refusals, settings, work
 
 SAYINGS = (
     *balancing.SAYINGS,
@@ -18,4 +18,5 @@ SAYINGS = (
     *settings.SAYINGS,
     *deployment.SAYINGS,
     *refusals.SAYINGS,
+    *access.SAYINGS,
 )
