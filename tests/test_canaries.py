@@ -73,7 +73,7 @@ def live(app: Flask, config: Config, simulator: Simulator) -> None:
         runner.run(scheduler.job(name, config))
     with app.app_context():
         own = db.session.query(Miner).filter_by(mac=simulator.miners[1].mac).one()
-        fleet.set_unlock_password(own.mac, canaries.OWN_PASSWORD, utcnow())
+        fleet.set_unlock_password(own.mac, canaries.OWN_PASSWORD, utcnow(), who="test")
         for miner in simulator.miners:
             commands.enqueue(commands.INSPECT, by="test", now=utcnow(), miner_id=_id_of(miner.mac))
         db.session.remove()
@@ -202,7 +202,7 @@ def test_after_a_lost_data_key_the_miners_are_adopted_anew(installation: Config,
         own = simulator.miners[1].mac
         for _ in range(2):
             runner.run(scheduler.job("discovery", installation))
-            fleet.set_unlock_password(own, canaries.OWN_PASSWORD, utcnow())  # the operator enters it again
+            fleet.set_unlock_password(own, canaries.OWN_PASSWORD, utcnow(), who="test")  # the operator enters it again
         found = {m.mac: m.api_key for m in db.session.query(Miner)}
         expected = {simulator.miners[n].mac: Secret(canaries.miner_key(n)) for n in (1, 2, 3)}
         assert {mac: found[mac] for mac in expected} == expected

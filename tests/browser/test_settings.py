@@ -123,7 +123,7 @@ def test_the_questionnaire_is_answered_and_printed(request: pytest.FixtureReques
     page.get_by_role("link", name="To print and sign").click()
     page.emulate_media(media="print")
     assert "João, 556" in page.locator(".paper").inner_text()
-    assert not page.locator(".top nav").is_visible()
+    page.locator(".top nav").wait_for(state="hidden")
     assert page.locator(".signatures").is_visible()
 
 

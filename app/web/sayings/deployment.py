@@ -23,7 +23,15 @@ SAYINGS = (
     say("the password that unlocks a miner, where none is set for that miner; a secret"),
     say("where the data is kept"),
     say("address and port of the pages"),
+    say("any but a loopback address only once there is a user"),
     say("the host names by which the pages may be called"),
+    say(
+        "this runs in a container whose port is published to the host's loopback only: it may serve beyond the"
+        " container's own loopback without any user",
+    ),
+    say("reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; those of anybody else are ignored"),
+    say("hours without a request (an open dashboard makes them) after which a log-in ends"),
+    say("hours after which a log-in ends in any case"),
     say("processes that serve pages"),
     say("how much is written to the log"),
     say("the farm is a simulation: every page says so, and only loopback addresses are accepted"),
