@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ScalarSelect, bindparam, exists, func, select
-from sqlalchemy.orm import aliased, defer
+from sqlalchemy import ScalarSelect, bindparam, func, select
+from sqlalchemy.orm import defer
 
 from app.core.meter_roles import Contradiction
 from app.core.plant import age_s
@@ -15,6 +16,7 @@ from app.extensions import UtcDateTime, db
 from app.models import (
     BalanceCycle,
     JobRun,
+    Miner,
     OtherHost,
     PlantReadingRow,
     PlantRefusal,
@@ -112,13 +114,20 @@ _READING = (
     .limit(1)
 )
 _SOURCES = select(PlantSource).order_by(PlantSource.kind.desc(), PlantSource.name)
-_newer = aliased(PresetChangeRow)
-_is_superseded = exists().where(_newer.miner_id == PresetChangeRow.miner_id, _newer.id > PresetChangeRow.id)
+# One seek a miner: counting the failed rows that nothing superseded would grow with the history.
+_newest_change = (
+    select(PresetChangeRow.id)
+    .where(PresetChangeRow.miner_id == Miner.id)
+    .order_by(PresetChangeRow.id.desc())
+    .limit(1)
+    .correlate(Miner)
+    .scalar_subquery()
+)
 
 
 def _latest_changes(outcome: Outcome) -> ScalarSelect[int]:
-    missed = select(func.count(PresetChangeRow.id)).where(PresetChangeRow.outcome == outcome, ~_is_superseded)
-    return missed.scalar_subquery()
+    ended = select(func.count(Miner.id)).join(PresetChangeRow, PresetChangeRow.id == _newest_change)
+    return ended.where(PresetChangeRow.outcome == outcome).scalar_subquery()
 
 
 _newest_refusal = select(func.max(PlantRefusal.id)).scalar_subquery()
@@ -135,8 +144,8 @@ _SCALARS = select(
 )
 
 
-def load(now: Stamp) -> StatusBoard:
-    """Read the picture; eight queries, whatever the fleet's size."""
+def load(now: Stamp, jobs: Sequence[JobRun] | None = None) -> StatusBoard:
+    """Read the picture; eight queries, whatever the fleet's size. `jobs`: as already loaded, saves one."""
     cycle = db.session.scalars(_CYCLE).one_or_none()
     reading = db.session.scalars(_READING).one_or_none()
     found = db.session.execute(_SCALARS, {"yesterday": now.utc - timedelta(days=1)}).one()
@@ -151,7 +160,7 @@ def load(now: Stamp) -> StatusBoard:
         counts=fleet_counts.load(
             now.utc, failed=found.failed, unapplied=found.unapplied, other_firmware=found.other_firmware
         ),
-        jobs=job_states(now),
+        jobs=job_states(now, jobs),
         last_refusal=Refusal(found.refused_at, found.refusal) if refused else None,
         refusals_24h=found.refusals_24h,
         sources=sources,
@@ -159,8 +168,8 @@ def load(now: Stamp) -> StatusBoard:
     )
 
 
-def job_states(now: Stamp) -> tuple[JobState, ...]:
-    """Return every periodic part that ever ran, by name."""
+def job_states(now: Stamp, jobs: Sequence[JobRun] | None = None) -> tuple[JobState, ...]:
+    """Return every periodic part that ever ran, by name. `jobs`: their rows in that order, where already loaded."""
     return tuple(
         JobState(
             name=job.name,
@@ -172,7 +181,7 @@ def job_states(now: Stamp) -> tuple[JobState, ...]:
             last_error=job.last_error,
             note=job.note,
         )
-        for job in db.session.scalars(select(JobRun).order_by(JobRun.name))
+        for job in (db.session.scalars(select(JobRun).order_by(JobRun.name)) if jobs is None else jobs)
     )
 
 

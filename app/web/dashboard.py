@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from flask import Blueprint, Response, current_app, make_response, render_templa
 from app import clock
 from app.config import Config
 from app.core.types import Mode, Override
-from app.store import commands, headlines, status_board
+from app.store import commands, freshness, headlines, status_board
 from app.store.status_board import StatusBoard
 from app.web import chart, dashboard_parts, page, plant_chart
 from app.web.attention import SHOWN_MINERS
@@ -38,14 +39,20 @@ def index() -> Response:
 
 @bp.get("/dashboard/live")
 def live() -> Response:
-    """The parts that the browser does not show yet; 204 where it shows all of them (it sends their versions back)."""
-    parts = _parts(status_board.load(clock.stamp()))
-    versions = _versions(parts)
-    shown = dict(zip(parts, request.args.get("shown", "").split("."), strict=False))
-    changed = {name: picture for name, picture in parts.items() if versions[name] != shown.get(name)}
-    if not changed:
+    """The parts that the browser does not show yet (it sends back what it shows); 204 where nothing can have changed.
+
+    What is shown is the mark of the rows it was made of, then each part's own version.
+    """
+    look = freshness.look(clock.utcnow())  # before the rows that it stands for: what comes in between is news later
+    mark = f"{look.mark}{zlib.crc32(_reader().encode()):x}"  # to another reader the same rows are other words
+    seen, *rest = request.args.get("shown", "").split(".")
+    if seen == mark:
         return make_response("", 204)
-    why, version = dashboard_parts.reason_of, ".".join(versions.values())
+    parts = _parts(status_board.load(clock.stamp(), look.jobs))
+    versions = _versions(parts)
+    shown = dict(zip(parts, rest, strict=False))
+    changed = {name: picture for name, picture in parts.items() if versions[name] != shown.get(name)}
+    why, version = dashboard_parts.reason_of, ".".join((mark, *versions.values()))
     return make_response(render_template("dashboard/_live.html", parts=changed, version=version, oob=True, why=why))
 
 
@@ -68,7 +75,7 @@ def show(refused: Refused | None = None, status: int = 200) -> Response:
         status=status,
         settings=settings,
         parts=parts,
-        version=".".join(_versions(parts).values()),
+        version=".".join(("", *_versions(parts).values())),  # no mark yet: it would cost a query more
         board=board,
         interval_s=_config().balance_interval_s,
         margin_form=refused.margin or MarginForm(formdata=None, data=margin),
@@ -81,6 +88,10 @@ def show(refused: Refused | None = None, status: int = 200) -> Response:
         saved=None,
         why=dashboard_parts.reason_of,
     )
+
+
+def _reader() -> str:
+    return f"{language()} {zone()}"
 
 
 def _parts(board: StatusBoard) -> dict[str, Any]:
@@ -97,7 +108,7 @@ def _parts(board: StatusBoard) -> dict[str, Any]:
 
 
 def _versions(parts: dict[str, Any]) -> dict[str, str]:
-    reader = f"{language()} {zone()}"
+    reader = _reader()
     return {name: dashboard_parts.version(picture, reader) for name, picture in parts.items()}
 
 

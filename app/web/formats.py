@@ -34,7 +34,8 @@ def number(value: float | None, digits: int = 0) -> str:
         return NO_VALUE
     text = f"{value:,.{digits}f}"
     text = text.removeprefix("-") if not text.strip("-0.,") else text
-    decimal, group = _symbols(str(locale()))
+    reader = locale()
+    decimal, group = _symbols(reader.language, reader.territory)
     return text if (decimal, group) == (".", ",") else text.translate({ord("."): decimal, ord(","): group})
 
 
@@ -133,8 +134,8 @@ def mode(word: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _symbols(name: str) -> tuple[str, str]:
-    found = Locale.parse(name)
+def _symbols(language: str, territory: str | None) -> tuple[str, str]:
+    found = Locale(language, territory)
     return get_decimal_symbol(found), get_group_symbol(found)
 
 
