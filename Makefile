@@ -70,8 +70,8 @@ screenshots: .venv/.installed-dev chromium  ## pictures of every page and state,
 	@$(PY) -m tests.browser.screenshots
 
 lock: .venv/.installed-dev  ## pin requirements*.in anew, with hashes
-	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt
-	@.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	@.venv/bin/uv pip compile --quiet --generate-hashes --no-strip-extras --no-emit-index-url --python-version 3.11 requirements.in -o requirements.txt
+	@.venv/bin/uv pip compile --quiet --generate-hashes --no-strip-extras --no-emit-index-url --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 
 clean:  ## remove the environment, caches and the demo's data; never the instance folder
 	@rm -rf .venv instance-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
