@@ -90,7 +90,8 @@ def sentence_of_lost_secrets() -> str:
     return (
         f"{tally.lost_api_keys} API keys of miners and {tally.lost_passwords} unlock passwords in the database cannot "
         "be read: the data key (the file data_key in the instance folder, or POWERHIVE_DATA_KEY) is not the one that "
-        "sealed them. PowerHive starts all the same and adopts these miners anew. To get everything back, stop it, put "
+        "sealed them. PowerHive starts all the same and adopts these miners anew; until then it cannot command them, "
+        "not even in an emergency. To get everything back, stop it, put "
         "the right key in place and start it; where that key is lost, enter the miners' own unlock passwords again, "
         "then run flask secrets forget."
     )

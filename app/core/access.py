@@ -155,8 +155,8 @@ NEEDS: dict[str, Need] = {
 
 # The run-time settings that steer a day's work. The others say how this plant and this farm are: an admin's.
 OPERATORS_SETTINGS = frozenset(
-    {"mode", "override", "safety_margin_percent", "policy", "farm_limit_kw", "plant_lost_action", "last_resort",
-     "stops_for_value", "ramp_up_kw_per_min", "ramp_down_kw_per_s"}
+    {"mode", "override", "safety_margin_percent", "policy", "stops_for_value", "ramp_up_kw_per_min",
+     "ramp_down_kw_per_s"}
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from app.jobs import runner
 from app.jobs.apply import Hands, Result
 from app.jobs.runner import JobContext
 from app.redaction import Redactor
-from app.store import commands, cycles, inspections, polls
+from app.store import commands, cycles, fleet, inspections, polls
 from app.store import settings as settings_store
 from app.store import snapshot as snapshots
 from app.store.changes import ChangeContext
@@ -108,11 +108,13 @@ def _inspected(command: Order, job: JobContext, inspect: Inspect) -> tuple[bool,
         return False, "The miner is retired, or discovery has not opened it: it is not asked."
     if not in_subnets(target.ip, job.config.subnets):
         return False, "The miner has no address in the configured subnets, so it is not contacted."
+    own = (target.api_key, fleet.get(target.mac).unlock_password)
+    secrets = [*job.config.secrets, *(secret.reveal() for secret in own if secret)]
     db.session.rollback()  # no read transaction stays open while the miner answers
     with SweepSession(1, only=job.config.subnets, ends_at=monotonic_s() + INSPECT_S) as session:
         found = inspect(session, target, job.config.miner_port)
     # A miner knows the password that opens it, and may say it anywhere.
-    found = replace(found, answers=Redactor(job.config.secrets).clean(found.answers))
+    found = replace(found, answers=Redactor(secrets).clean(found.answers))
     inspections.record(target.miner_id, found, utcnow())
     return True, "The miner told everything; its page shows it."
 

@@ -95,15 +95,16 @@ def set_disabled(name: str, disabled: bool, who: str, now: datetime) -> None:
         if disabled:
             _keep_an_admin(session, user, stays=False)
             session.execute(delete(UserSession).where(UserSession.user_id == user.id))
-            live = update(ApiToken).where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None))
-            session.execute(live.values(revoked_at=now))
+            revoke_tokens(session, user.id, now)
         old, new = {"disabled": user.disabled}, {"disabled": disabled}
         audit.note_changes(session, who, Action.USER, user.name, now, old=old, new=new)
         user.disabled = disabled
 
 
 def set_password(name: str, password: str, who: str, now: datetime) -> None:
-    """Give a user a new password; all its sessions end at once.
+    """Give a user a new password; all its sessions end at once, and its tokens are revoked.
+
+    Whoever knew the old one, or sat at an open page, may have made a token that nobody else knows of.
 
     Raises:
         SettingError: a password that is not allowed.
@@ -114,7 +115,14 @@ def set_password(name: str, password: str, who: str, now: datetime) -> None:
         user = by_name(session, name)
         user.password_hash, user.password_changed_at = hashed, now
         session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+        revoke_tokens(session, user.id, now)
         audit.note(session, who, Action.PASSWORD, user.name, now, new=audit.CHANGED)
+
+
+def revoke_tokens(session: scoped_session[Any] | Session, user_id: int, now: datetime) -> None:
+    """Revoke a user's live tokens, inside the caller's own transaction."""
+    live = update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    session.execute(live.values(revoked_at=now))
 
 
 def is_password(password_hash: str | None, password: str) -> bool:

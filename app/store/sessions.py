@@ -107,8 +107,9 @@ def end(key_hash: str, actor: Actor, now: datetime) -> None:
 
 
 def end_all(user_id: int, actor: Actor, now: datetime) -> int:
-    """End all of a user's sessions, this one included; return how many."""
+    """End all of a user's sessions, this one included, and revoke its tokens; return how many sessions it were."""
     with writing() as session:
+        people.revoke_tokens(session, user_id, now)
         result = session.execute(delete(UserSession).where(UserSession.user_id == user_id))
         ended = int(getattr(result, "rowcount", 0))
         audit.note(session, actor, Action.LOGGED_OUT, actor.name, now, old={"sessions": ended}, new={"sessions": 0})

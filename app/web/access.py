@@ -21,7 +21,7 @@ from app.extensions import csrf
 from app.store import people as people_store
 from app.store import sessions, tokens
 from app.store.sessions import SessionLimits
-from app.web import errors, proxies
+from app.web import errors, guard, proxies
 from app.web.language import local_path
 
 KEY = "key"  # the session's key in the cookie
@@ -100,7 +100,17 @@ def _is_near() -> bool:
         return not proxies.came_through_one()
     # No address at all: the call came from within this process, through no socket.
     near = request.remote_addr is None or people.is_this_machine(request.remote_addr)
-    return near and not proxies.came_through_one()
+    return near and not config.trusted_proxies and not proxies.came_through_one() and _is_called_as_this_machine()
+
+
+def _is_called_as_this_machine() -> bool:
+    """Whether host name and protocol are a local browser's: a proxy that leaves no marks has the world behind it.
+
+    Some pass on the public name, others speak HTTP/1.0 to what stands behind them; no browser has done so for long.
+    """
+    here = guard.host_and_port(request.host)
+    is_old = request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+    return here is not None and not is_old and (here[0] == "localhost" or people.is_this_machine(here[0]))
 
 
 def _let_in() -> BaseResponse | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import flask_babel
 from babel import Locale
@@ -95,9 +94,9 @@ def _texts() -> Any:
 def local_path(text: str | None) -> str:
     """Return `text` if it is a path on this server, else the dashboard's: nobody is sent elsewhere."""
     wanted = text or ""
-    parts = urlsplit(wanted)
+    # One slash at the beginning, and neither scheme nor host can follow. A browser takes a backslash for a slash.
     local = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
-    return wanted if local and not parts.scheme and not parts.netloc else url_for("dashboard.index")
+    return wanted if local else url_for("dashboard.index")
 
 
 @bp.post("/language")

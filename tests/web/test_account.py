@@ -213,11 +213,11 @@ def test_the_api_called_with_a_log_ins_cookie_needs_the_pages_token(client: Flas
 def test_an_operator_changes_the_settings_of_the_day_but_not_the_sites(
     client: FlaskClient, csrf: dict[str, str]
 ) -> None:
-    assert client.patch("/api/settings", json={"farm_limit_kw": 900}, headers=csrf).status_code == 200
-    refused = client.patch("/api/settings", json={"farm_limit_kw": 800, "wall_factor": 1.1}, headers=csrf)
+    assert client.patch("/api/settings", json={"ramp_up_kw_per_min": 900}, headers=csrf).status_code == 200
+    refused = client.patch("/api/settings", json={"ramp_up_kw_per_min": 800, "farm_limit_kw": 800}, headers=csrf)
     assert refused.status_code == 403
-    assert "wall_factor needs the role admin" in refused.get_json()["error"]
-    assert client.get("/api/settings").get_json()["farm_limit_kw"] == 900  # all or none
+    assert "farm_limit_kw needs the role admin" in refused.get_json()["error"]
+    assert client.get("/api/settings").get_json()["ramp_up_kw_per_min"] == 900  # all or none
 
 
 def test_a_token_opens_no_page(app: Flask, client: FlaskClient) -> None:
