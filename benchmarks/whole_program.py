@@ -42,10 +42,14 @@ class Program:
         return self.folder / "powerhive.log"
 
     def prepare(self) -> None:
-        """Start the simulator, make the database, find the miners and arm the farm."""
+        """Start the simulator, make the database, find the miners and arm the farm.
+
+        The simulator gives way to the program: real miners do not compute on PowerHive's processor.
+        """
         ports = [processes.free_port(28_080 + 10 * n) for n in range(4)]
         self.port = ports[3]
-        command = [sys.executable, "-m", "simulator", "--miners", str(self.miners), "--base-ip", "127.60.0.1"]
+        command = ["nice", "-n", "19", sys.executable, "-m", "simulator"]
+        command += ["--miners", str(self.miners), "--base-ip", "127.60.0.1"]
         for name, port in zip(("--port", "--plant-port", "--control-port"), ports, strict=False):
             command += [name, str(port)]
         command += ["--collect-every", "2"]

@@ -67,6 +67,7 @@ NEEDS: dict[str, Need] = {
     "miners.one": Need.VIEWER,
     "miners.other_hosts": Need.VIEWER,
     "miners.rows": Need.VIEWER,
+    "miners.lines": Need.VIEWER,
     "settings.consequence": Need.VIEWER,
     "settings.history": Need.VIEWER,
     "settings.index": Need.VIEWER,

@@ -100,11 +100,14 @@ _OF_THE_MINER = ("address", "name", "managed", "added")  # sorted by without mod
 
 def page(wanted: FleetFilter, sort: str = "address", page_number: int = 1, size: int = PAGE_SIZE) -> FleetPage:
     """Return one page of the miners that match, sorted by a key of `SORTS`, or by `-key` the other way round."""
-    ids = _ids(wanted, sort)  # all of them: counting separately would look at every miner twice
-    pages = max(1, -(-len(ids) // size))
+    # A filter that joins is looked through once, whatever it finds; without one, 3,000 ids cost more than a count.
+    found = _ids(wanted, sort) if _asks_more(wanted) else None
+    total = count(wanted) if found is None else len(found)
+    pages = max(1, -(-total // size))
     number = min(max(1, page_number), pages)
-    shown = ids[(number - 1) * size : number * size]
-    return FleetPage(of_ids(shown, with_hardware=False), len(ids), number, pages)
+    start = (number - 1) * size
+    shown = _ids(wanted, sort, limit=size, offset=start) if found is None else found[start : start + size]
+    return FleetPage(of_ids(shown, with_hardware=False), total, number, pages)
 
 
 def count(wanted: FleetFilter) -> int:

@@ -37,6 +37,6 @@ def test_every_page_without_arguments_is_listed(app: Flask) -> None:
     }
     parts = {"/healthz", "/readyz", "/metrics", "/dashboard/live", "/events/csv"}  # probes, and parts of pages
     parts |= {"/settings/consequence", "/settings/sources/formula", "/setup/steps"}
-    parts |= {"/miners/rows", "/miners/file.csv"}
+    parts |= {"/miners/rows", "/miners/lines", "/miners/file.csv"}
     parts |= {"/audit/csv"}
     assert plain - parts - listed == set()

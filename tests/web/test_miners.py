@@ -134,11 +134,25 @@ def test_labels_that_count_are_offered_as_a_filter(client: FlaskClient, farm: No
 def test_the_line_of_a_miners_power_has_its_gaps(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         miner = factories.miner(1)
+        number = miner.id
         now = clock.utcnow()
         for hours in (1, 2, 5, 6):
             factories.sample(miner, (now - now.replace(minute=2)).total_seconds() + hours * 3600)
         factories.sample(miner, (now - now.replace(minute=30)).total_seconds() + 3 * 3600)  # no beginning of an hour
-    assert client.get("/miners").text.count("<polyline") == 2
+    page = client.get("/miners").text
+    assert f'<span id="line-{number}"></span>' in page
+    assert "<polyline" not in page
+    asked = re.search(r'hx-get="(/miners/lines[^"]+)" hx-trigger="load"', page)
+    assert asked
+    lines = client.get(asked[1].replace("&amp;", "&")).text
+    assert lines.count("<polyline") == 2
+    assert lines.count(f'<span id="line-{number}" hx-swap-oob="true">') == 1
+
+
+def test_lines_of_no_miner_are_none(client: FlaskClient) -> None:
+    for asked in ("", "?id=7", "?id=x&id=", "?id=" + "9" * 5000, "?id=-1"):
+        answer = client.get("/miners/lines" + asked)
+        assert (answer.status_code, answer.text.strip()) == (200, "")
 
 
 # --- the refresh ------------------------------------------------------------------------------------------------------

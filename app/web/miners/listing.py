@@ -45,15 +45,22 @@ def rows() -> Response:
 
     204 where nothing differs from the version `shown`.
     """
-    asked = request.args.getlist("id")[: fleet_list.PAGE_SIZE]
-    ids = [int(text) for text in asked if text.isascii() and text.isdigit() and len(text) < 12]
-    body = _rows(fleet_list.of_ids(ids, with_hardware=False))
+    body = _rows(fleet_list.of_ids(_asked_ids(), with_hardware=False))
     version = hashlib.sha256(body.encode()).hexdigest()[:16]
     if request.args.get("shown") == version:
         return Response(status=204)
     response = make_response(body)
     response.headers["X-Version"] = version
     return response
+
+
+@bp.get("/lines")
+def lines() -> str:
+    """The power of the last day of these very miners (`id`) as small lines, each to its place in the list.
+
+    The list asks for them once it is shown: it need not wait for a day of samples to know what the miners do now.
+    """
+    return render_template("miners/_lines.html", lines=_power_lines(_asked_ids()))
 
 
 @bp.get("/file.csv")
@@ -113,14 +120,18 @@ def show(
         selected=set(selected),
         refusal=refusal,
         others=fleet_list.count_other_hosts(),
-        lines=_power_lines(found.miners),
         **_row_context(found.miners, view),
     )
 
 
 def _rows(miners: Sequence[Miner]) -> str:
-    """The rows alone, without the lines of their past: a refresh leaves those as they are."""
-    return render_template("miners/_rows.html", lines={}, **_row_context(miners, views.current()))
+    return render_template("miners/_rows.html", **_row_context(miners, views.current()))
+
+
+def _asked_ids() -> list[int]:
+    """The ids in the address, a page of them at most; what is none is left out."""
+    asked = request.args.getlist("id")[: fleet_list.PAGE_SIZE]
+    return [int(text) for text in asked if text.isascii() and text.isdigit() and len(text) < 12]
 
 
 def _row_context(miners: Sequence[Miner], view: View) -> dict[str, Any]:
@@ -154,10 +165,10 @@ def _label_groups(view: View) -> list[tuple[str, str]]:
     return groups if not view.label or view.label in known else [(view.label, f"{view.label}…"), *groups]
 
 
-def _power_lines(miners: Sequence[Miner]) -> dict[int, list[str]]:
+def _power_lines(ids: Sequence[int]) -> dict[int, list[str]]:
     """The power of the last hours of each miner as SVG points, all to one scale, so that rows can be compared."""
     until = clock.utcnow()
-    found = miner_history.power_lines([miner.id for miner in miners], until - timedelta(hours=LINE_HOURS), until)
+    found = miner_history.power_lines(ids, until - timedelta(hours=LINE_HOURS), until)
     largest = max((power_w or 0 for line in found.values() for power_w in line), default=0)
     return {miner_id: sparkline.lines(line, largest) for miner_id, line in found.items()}
 
