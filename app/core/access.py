@@ -228,6 +228,11 @@ def refusal(endpoint: str, method: str, caller: Caller) -> str | None:
     return None
 
 
+def may_change(role: Role | None, setting: str) -> bool:
+    """Whether this role may change this setting at all. Without a role nothing is held against anybody."""
+    return role in (None, Role.ADMIN) or (role is Role.OPERATOR and setting in OPERATORS_SETTINGS)
+
+
 def check_settings(who: str, names: Iterable[str]) -> None:
     """Hold the settings that are an admin's against whoever wants to change them.
 
@@ -235,9 +240,7 @@ def check_settings(who: str, names: Iterable[str]) -> None:
         NotAllowed: an operator wants to change one of them; the sentence names it.
     """
     role = who.role if isinstance(who, Actor) else None
-    if role in (None, Role.ADMIN):
-        return
-    reserved = next((name for name in names if role is not Role.OPERATOR or name not in OPERATORS_SETTINGS), None)
+    reserved = next((name for name in names if not may_change(role, name)), None)
     if reserved is not None:
         raise NotAllowed(f"Changing {reserved} needs the role admin; {who.name if isinstance(who, Actor) else who} "
                          f"is {role}.")  # fmt: skip

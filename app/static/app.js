@@ -59,6 +59,20 @@
     document.cookie = "timezone=" + zone + ";path=/;max-age=31536000;samesite=lax";
   }
 
+  // What was ordered and refused is said where it is seen, with the server's own sentence. A refresh has no such voice.
+  var refused = document.getElementById("refused");
+  function say(event) {
+    if (event.detail.requestConfig.verb === "get") { return; }
+    var page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+    var why = page.getElementById("why");
+    refused.textContent = why ? why.textContent : refused.dataset.unanswered;
+    refused.hidden = false;
+  }
+  ["htmx:responseError", "htmx:sendError", "htmx:timeout"].forEach(function (name) { document.body.addEventListener(name, say); });
+  document.body.addEventListener("htmx:beforeRequest", function (event) {
+    if (event.detail.requestConfig.verb !== "get") { refused.hidden = true; }
+  });
+
   setInterval(tick, 1000);
   if (!live || !contact) { return; }
 

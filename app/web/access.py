@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, make_response, redirect, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
+from markupsafe import Markup
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -47,13 +48,25 @@ def install(app: Flask) -> None:
     proxies.install(app)
     app.session_interface = _Cookie()
     app.before_request_funcs.setdefault(None, []).insert(1, _let_in)
-    app.jinja_env.globals["caller"] = caller
+    app.jinja_env.globals.update(caller=caller, locked=locked)
 
 
 def caller() -> Caller:
     """Return who asks; nobody before the door has looked."""
     found: Caller = g.get("caller", NOBODY)
     return found
+
+
+def locked(endpoint: str, *settings: str) -> Markup:
+    """Return the attribute of a button whose order the door would refuse this caller, else nothing.
+
+    `settings`: what the form changes; the button opens for whoever may change one of them.
+    """
+    who = caller()
+    may = access.refusal(endpoint, "POST", who) is None
+    if settings and may:
+        may = any(access.may_change(who.role, name) for name in settings)
+    return Markup() if may else Markup(" disabled")
 
 
 def actor(via: str) -> Actor:

@@ -13,6 +13,7 @@ from app.core.inspection import ChipReading, Inspection
 from app.extensions import db
 from app.models import Command, Miner
 from app.store import commands, inspections
+from app.web import errors
 from tests import factories
 from tests.browser.conftest import LOST_NOISE, Server, Watch
 
@@ -67,6 +68,28 @@ def test_a_refresh_brings_new_numbers_and_keeps_selection_focus_and_lines(
     assert page.evaluate("document.activeElement.value") == MAC
     assert page.locator("#live input:checked").count() == 1
     assert page.locator("#live polyline").count() == 1
+
+
+def test_a_refused_order_says_why_where_it_is_seen(app: Flask, page: Any, server: Server, watch: Watch) -> None:
+    watch.allowed += ["400 (BAD REQUEST)", "Response Status Error Code 400"]
+    page.goto(server.url + "/miners")
+    before = stored(app).managed
+    page.context.clear_cookies()  # as if the page had been open since yesterday
+    page.locator("#managed-020000000001").click()
+    page.get_by_role("alert").filter(has_text=errors.STALE_FORM).wait_for()
+    assert stored(app).managed == before
+    page.reload()
+    page.locator("#managed-020000000001").click()
+    page.locator(f"#managed-020000000001[aria-checked={'false' if before else 'true'}]").wait_for()
+    assert page.locator("#refused").is_hidden()
+
+
+def test_an_order_without_an_answer_says_so(page: Any, server: Server, watch: Watch) -> None:
+    watch.allowed += LOST_NOISE
+    page.goto(server.url + "/")
+    server.stop()
+    page.locator("#margin-form").get_by_role("button").click()
+    page.get_by_role("alert").filter(has_text="PowerHive did not answer.").wait_for()
 
 
 def test_a_half_typed_bulk_change_survives_a_refresh(app: Flask, page: Any, server: Server) -> None:
