@@ -11,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import responses
+
+from app.clients.http import SweepSession
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 Respond = Callable[[socket.socket, threading.Event], None]
@@ -123,3 +126,15 @@ def example_json(example: Callable[[str], bytes]) -> Callable[[str], object]:
 @pytest.fixture
 def plant_json() -> dict[str, object]:
     return json.loads((FIXTURES / "plant" / "reading.json").read_bytes())
+
+
+@pytest.fixture
+def session() -> Iterator[SweepSession]:
+    with SweepSession(connect_s=0.3, read_s=0.3, deadline_s=0.6, max_bytes=100_000) as opened:
+        yield opened
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as started:
+        yield started
