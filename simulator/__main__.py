@@ -14,6 +14,7 @@ from types import FrameType
 from simulator.demo import demo_farm
 from simulator.farm import BASE_IP, FarmSpec, OtherHost
 from simulator.ladders import MODELS
+from simulator.miner import PASSWORD
 from simulator.plant import PLANT_ID, PLANT_KEY, PlantSpec
 from simulator.server import Simulator
 
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--plant-port", type=_port, default=18081, help="default 18081")
     cli.add_argument("--control-port", type=_port, default=18082, help="default 18082")
     cli.add_argument("--plant-key", default=PLANT_KEY, help=f"bearer key the plant accepts (default {PLANT_KEY})")
+    cli.add_argument("--miner-password", default=PASSWORD, help=f"what unlocks every miner (default {PASSWORD})")
     cli.add_argument("--plant-id", default=PLANT_ID, help=f"default {PLANT_ID}")
     cli.add_argument("--unit", choices=("MW", "kW"), default="MW", help="unit of the plant's _mw fields")
     meters = "miners: container_1 meters them; foreign: no meter contains them; mixed: container_1 meters more too"
@@ -72,6 +74,7 @@ def build(args: argparse.Namespace) -> Simulator:
     farm = demo_farm(args.miners, base_ip=args.base_ip)
     if args.models:
         farm = replace(farm, miners=FarmSpec.of(args.miners, _mix(args.models)).miners)
+    farm = replace(farm, miners=[replace(miner, password=args.miner_password) for miner in farm.miners])
     others = [OtherHost("stock")] * args.stock + [OtherHost("hang")] * args.hang
     others += [OtherHost("other_json" if number % 2 else "other_spa") for number in range(args.other)]
     plant = PlantSpec(

@@ -23,7 +23,10 @@ class Credential:
 
 
 class MinerAuth:
-    """Keys survive a reboot, sessions do not. All times are real monotonic seconds."""
+    """Keys survive a reboot, sessions do not. All times are real monotonic seconds.
+
+    ``given_out``: every password, key and session token that ever opened this miner, also those that are gone.
+    """
 
     def __init__(self, password: str, api_keys: dict[str, str], seed: int) -> None:
         self.password = password
@@ -32,6 +35,7 @@ class MinerAuth:
         self._failed = 0
         self._locked_until_s = 0.0
         self._random = random.Random(seed)
+        self.given_out = {password, *api_keys}
 
     def unlock(self, body: object, real_s: float) -> Reply:
         """POST /unlock: 200 with a token, 403 on a wrong password, 429 after too many of them."""
@@ -50,6 +54,7 @@ class MinerAuth:
         token = "".join(self._random.choices(string.ascii_letters + string.digits, k=32))
         self._sessions = {known: until for known, until in self._sessions.items() if until > real_s}
         self._sessions[token] = real_s + SESSION_S
+        self.given_out.add(token)
         return json_reply({"token": token})
 
     def credential(self, request: Request, real_s: float) -> Credential | None:
@@ -78,6 +83,7 @@ class MinerAuth:
         known = self.api_keys.get(key)
         status = "inserted" if known is None else "nochanges" if known == description else "updated"
         self.api_keys[key] = description
+        self.given_out.add(key)
         return json_reply({"status": status})
 
     def delete_key(self, body: object) -> Reply:
@@ -108,3 +114,4 @@ class MinerAuth:
         self._sessions.clear()
         if new_password is not None:
             self.password = new_password
+            self.given_out.add(new_password)

@@ -1,6 +1,7 @@
 """The control API on loopback: look at the truth, switch faults, force the river. JSON in, JSON out.
 
 GET  /state, /miners
+GET  /secrets    for a test that looks for leaks: per MAC every password, API key and session token there ever was
 POST /miners/{mac|ip|index|model|all}/fault   {"fault": "slow", "args": {"seconds": 2}} or {"clear": "slow" | "all"}
 POST /miners/{...}/action                     {"action": "reboot" | "technician_stop" | "technician_start"}
                                               {"action": "change_ip", "ip": "127.20.0.99"}, {"action": "preset", ...}
@@ -60,6 +61,8 @@ class ControlApi:
             return json_reply({"help": (__doc__ or "").splitlines()})
         if request.method == "GET" and request.path in ("/state", "/miners"):
             return json_reply(state(self._sim) if request.path == "/state" else [view(m) for m in self._sim.miners])
+        if request.method == "GET" and request.path == "/secrets":
+            return json_reply({miner.mac: sorted(miner.auth.given_out) for miner in self._sim.miners})
         if request.method != "POST":
             return json_reply({"error": "not found"}, 404)
         body = request.json()

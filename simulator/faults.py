@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from simulator.http_server import Reply, Request
+from simulator.http_server import Reply, Request, json_reply
 
 FaultValue = str | int | float | bool | None
 FaultArgs = Mapping[str, FaultValue]
 
 TRANSPORT_FAULTS = frozenset(
-    {"close", "hang", "slow", "http500", "garbage", "truncated", "trickle", "html", "lost_answer"}
+    {"close", "hang", "slow", "http500", "garbage", "truncated", "trickle", "html", "lost_answer", "echo"}
 )
 """Disturb every answer (or those of one ``path``/``method``, or the next ``times``)."""
 
@@ -34,6 +34,7 @@ PLANT_FAULTS = frozenset(
     {
         "http401", "http400", "http500", "hang", "slow", "html", "truncated", "trickle", "close", "null",
         "frozen_timestamp", "frozen_values", "untrusted", "doubled", "clock_ahead", "clock_behind", "date_skew",
+        "redirect", "echo",
         "nan", "negative", "strings", "nulls", "missing_totals", "missing_trust", "missing_consumption", "deep",
     }
 )  # fmt: skip
@@ -120,9 +121,17 @@ def before_handling(faults: FaultSet, request: Request) -> Reply | None:
         return Reply(delivery="hang")
     if faults.take("garbage", request):
         return Reply(200, b"\x00\xff\xfe{{{not json", "application/json")
+    if fault := faults.take("echo", request):
+        return json_reply({"err": f"not understood: {said(request)}"}, int(fault.number("status", 400)))
     if faults.take("html", request):
         return Reply(200, b"<!DOCTYPE html><html><body>Service page</body></html>", "text/html")
     return None
+
+
+def said(request: Request) -> str:
+    """What a peer says that repeats whom it talks with: the credentials and the body of the request."""
+    sent = [request.headers.get(name, "") for name in ("x-api-key", "authorization")]
+    return " ".join(text for text in (*sent, request.body.decode("utf-8", "replace")) if text)
 
 
 def after_handling(faults: FaultSet, request: Request, reply: Reply) -> Reply:

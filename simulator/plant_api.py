@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import quote
 
-from simulator.faults import Fault
+from simulator.faults import Fault, said
 from simulator.http_server import Reply, Request, json_reply, text_reply
 from simulator.plant import Collection, SimPlant, SourceReading, stamp
 
@@ -47,6 +48,8 @@ class PlantApi:
         for name, status in (("http401", 401), ("http400", 400), ("http500", 500)):
             if fault := faults.take(name, request):
                 return json_reply({"error": "simulated"}, int(fault.number("status", status)))
+        if faults.take("redirect", request):
+            return Reply(307, headers=(("Location", f"{PATH}?said={quote(said(request))}"),))
         if faults.take("html", request):
             return text_reply(HTML, content_type="text/html")
         if faults.take("null", request):
@@ -118,6 +121,9 @@ class PlantApi:
                 "status": "untrusted",
                 "summary": "Sources disagree",
             }
+        if faults.take("echo", request):
+            words = f"asked with {said(request)}"
+            reading["trust"] = {"confidence_score": 0.1, "status": words, "summary": words}
         if faults.take("nan", request):
             _first(reading["generation"])["value_mw"] = reading["totals"]["generation_mw"] = float("nan")
         if faults.take("negative", request):

@@ -22,6 +22,14 @@ def test_http500_and_garbage_and_html_spoil_the_answer_until_cleared(sim: Simula
     assert client.get("/status").json()["miner_state"] == "mining"
 
 
+def test_an_echo_says_back_what_it_was_asked_with(sim: Simulator, client: Any) -> None:
+    sim.set_fault(0, "echo")
+    answer = client.post("/unlock", {"pw": "hush"})
+    assert answer.status_code == 400
+    assert client.headers["x-api-key"] in answer.json()["err"]
+    assert "hush" in answer.json()["err"]
+
+
 @pytest.mark.parametrize("fault", ["close", "hang", "truncated", "offline"])
 def test_faults_that_break_the_connection(sim: Simulator, client: Any, fault: str) -> None:
     sim.set_fault(0, fault)

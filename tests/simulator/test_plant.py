@@ -194,9 +194,20 @@ def test_frozen_values_stand_while_the_timestamp_moves(sim: Simulator) -> None:
     assert after["collection_timestamp"] > before["collection_timestamp"]
 
 
+def test_a_redirect_takes_the_key_along(sim: Simulator) -> None:
+    sim.plant.set_fault("redirect")
+    headers = {"Authorization": f"Bearer {sim.plant_key}"}
+    answer = requests.get(sim.plant_url, headers=headers, timeout=3, allow_redirects=False)
+    assert answer.status_code == 307
+    assert sim.plant_key in answer.headers["Location"]
+
+
 def test_values_no_reading_should_have(sim: Simulator) -> None:
     sim.plant.set_fault("untrusted")
     assert reading(sim)["trust"]["confidence_score"] == 0.5
+    sim.plant.clear_faults()
+    sim.plant.set_fault("echo")
+    assert sim.plant_key in reading(sim)["trust"]["summary"]
     sim.plant.clear_faults()
     sim.plant.set_fault("nan")
     assert math.isnan(reading(sim)["totals"]["generation_mw"])

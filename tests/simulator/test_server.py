@@ -142,6 +142,15 @@ def test_the_control_api_shows_the_truth(sim: Simulator) -> None:
     assert [miner["mac"] for miner in control(sim, "/miners").json()] == [miner.mac for miner in sim.miners]
 
 
+def test_the_control_api_tells_every_secret_there_ever_was(sim: Simulator, client: Any) -> None:
+    token = client.post("/unlock", {"pw": "admin"}).json()["token"]
+    client.post("/apikeys", {"key": "a" * 32, "description": "PowerHive"})
+    control(sim, "/miners/0/fault", {"fault": "lost_key", "args": {"password": "another"}})
+    secrets = control(sim, "/secrets").json()
+    assert set(secrets[sim.miners[0].mac]) == {"admin", client.headers["x-api-key"], token, "a" * 32, "another"}
+    assert set(secrets) == {miner.mac for miner in sim.miners}
+
+
 def test_the_control_api_switches_miner_faults(sim: Simulator, client: Any) -> None:
     mac = sim.miners[0].mac
     shown = control(sim, f"/miners/{mac}/fault", {"fault": "http500", "args": {"path": "/status"}}).json()
@@ -216,7 +225,7 @@ def test_the_control_api_is_not_for_web_pages(sim: Simulator) -> None:
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 def test_the_program_says_where_things_are_and_ends_cleanly(end: signal.Signals) -> None:
     command = [sys.executable, "-m", "simulator", "--miners", "3", "--models", "s19:1,s21pro:2", "--stock", "1"]
-    command += ["--port", "0", "--plant-port", "0", "--control-port", "0", "--unit", "kW"]
+    command += ["--port", "0", "--plant-port", "0", "--control-port", "0", "--unit", "kW", "--miner-password", "hush"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         where = json.loads(process.stdout.readline())
@@ -224,6 +233,7 @@ def test_the_program_says_where_things_are_and_ends_cleanly(end: signal.Signals)
         process.send_signal(end)
         _, errors = process.communicate(timeout=10)
     assert (state["miners"]["count"], where["plant_unit"], process.returncode, errors) == (3, "kW", 0, "")
+    assert where["miner_password"] == "hush"
 
 
 @pytest.mark.parametrize("arguments", [["--base-ip", "10.0.0.1"], ["--models", "s99"], ["--time-scale", "0"]])
