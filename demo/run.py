@@ -72,6 +72,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--instance", type=Path, default=ROOT / "instance-demo")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--by-hand", action="store_true", help="take no decision at the first start: begin on /setup")
+    parser.add_argument("--log-level", default="WARNING", help="of PowerHive's own log (default WARNING)")
+    parser.add_argument("simulator", nargs="*", help="after --: further options of `python -m simulator`")
     return parser.parse_args()
 
 
@@ -85,7 +87,7 @@ def _run(options: argparse.Namespace, children: list[subprocess.Popen[str]]) -> 
     lock = _only_one(folder)
     simulator, facts = _start_simulator(options)
     children.append(simulator)
-    _write_settings(folder, facts)
+    _write_settings(folder, facts, options.log_level)
     env = _scrubbed() | {"POWERHIVE_INSTANCE": str(folder)}
     _prepare(folder, env, facts, by_hand=options.by_hand)
     port = processes.free_port(options.port)
@@ -143,10 +145,11 @@ def _launch_simulator(options: argparse.Namespace, first_port: int) -> subproces
         taken = processes.free_port(taken)
         command += [name, str(taken)]
         taken += 1
+    command += options.simulator
     return processes.start(command, cwd=ROOT, env=_scrubbed(), on_orphaned=signal.SIGKILL, stdout=subprocess.PIPE)
 
 
-def _write_settings(folder: Path, facts: Mapping[str, Any]) -> None:
+def _write_settings(folder: Path, facts: Mapping[str, Any], log_level: str) -> None:
     """Write PowerHive's settings for the demo, so that the `flask` commands find them too.
 
     The intervals are shorter than a real plant needs, so that one sees it act.
@@ -165,7 +168,7 @@ def _write_settings(folder: Path, facts: Mapping[str, Any]) -> None:
         "status_interval_s": 5,
         "telemetry_interval_s": 60,
         "discovery_interval_s": 60,
-        "log_level": "WARNING",
+        "log_level": log_level,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items() if value is not None]
     path = folder / "powerhive.toml"
