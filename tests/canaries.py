@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from flask import Flask
@@ -45,11 +46,16 @@ class Search:
     leaks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._spellings = [
-            (name, spelling.encode())
-            for name, secret in self.secrets.items()
-            for spelling in {secret, quote(secret, safe=""), secret[::-1], base64.b64encode(secret.encode()).decode()}
-        ]
+        self._spellings: list[tuple[str, bytes]] = []
+        given, self.secrets = self.secrets, {}
+        self.know(given)
+
+    def know(self, secrets: dict[str, str]) -> None:
+        """Look for these, too, from now on."""
+        for name, secret in secrets.items():
+            if secret not in self.secrets.values():
+                self.secrets[name] = secret
+                self._spellings += [(name, spelling.encode()) for spelling in _spellings(secret)]
 
     def text(self, where: str, content: str) -> None:
         self.content(where, content.encode("utf-8", "surrogatepass"))
@@ -64,37 +70,59 @@ class Search:
             self.content(str(path.name), path.read_bytes())
 
 
-def every_answer(app: Flask, client: FlaskClient) -> Iterator[tuple[str, str]]:
-    """Yield (path, headers and body) of every GET of the program, with what the database holds in its paths."""
-    for path in _paths(app):
-        answer = client.get(path)
-        yield path, f"{answer.status} {answer.headers}\n{answer.get_data(as_text=True)}"
-        answer.close()
+def _spellings(secret: str) -> set[str]:
+    return {secret, quote(secret, safe=""), secret[::-1], base64.b64encode(secret.encode()).decode()}
 
 
-def every_refusal(client: FlaskClient) -> Iterator[tuple[str, str]]:
+class Ask(Protocol):
+    """One request, `given` as `requests` and Flask's test client take it; status, headers and body as text."""
+
+    def __call__(self, method: str, path: str, **given: Any) -> str: ...
+
+
+def in_process(client: FlaskClient) -> Ask:
+    """Ask an application without any server."""
+
+    def ask(method: str, path: str, **given: Any) -> str:
+        answer = client.open(path, method=method, **given)
+        with answer:
+            return f"{answer.status}\n{answer.headers}\n{answer.get_data(as_text=True)}"
+
+    return ask
+
+
+def every_answer(app: Flask, ask: Ask, **chosen: Any) -> Iterator[tuple[str, str]]:
+    """Yield (path, answer) of every GET of the program; in the paths is what was `chosen`, else the newest."""
+    for path in _paths(app, chosen):
+        yield path, ask("GET", path)
+
+
+def every_refusal(app: Flask, ask: Ask) -> Iterator[tuple[str, str]]:
     """Yield the answers to requests that are wrong in every way, each with secrets in it."""
-    given = {"unlock_pass": UNLOCK_PASSWORD * 20, "api_key": PLANT_KEY, "password": [OWN_PASSWORD]}
-    macs = ["02:00:00:00:00:99", _first(Miner.mac) or "none"]
-    for mac in macs:
-        for body in (given, {"unlock_pass": [UNLOCK_PASSWORD]}, {"unlock_pass": {"a": OWN_PASSWORD}}):
-            answer = client.patch(f"/api/miners/{mac}", json=body)
-            yield f"PATCH {mac}", f"{answer.headers}\n{answer.text}"
-        answer = client.post(f"/miners/{mac}/unlock-password", data={"unlock_password": UNLOCK_PASSWORD * 20})
-        yield f"POST {mac}", f"{answer.headers}\n{answer.text}"
-    for path in ("/api/settings", "/settings"):
-        answer = client.put(path, json=given)
-        yield f"PUT {path}", f"{answer.headers}\n{answer.text}"
+    for method, path, given in _wrong_requests(app):
+        yield f"{method} {path}", ask(method, path, **given)
 
 
-def _paths(app: Flask) -> list[str]:
-    with app.app_context():
-        values = {
-            "mac": _first(Miner.mac), "alias": _first(MinerModel.alias), "command_id": _first(Command.id),
-            "cycle_id": _first(BalanceCycle.id), "change_id": _first(PresetChangeRow.id), "name": "container_1",
-            "filename": "app.css",
-        }  # fmt: skip
-        db.session.rollback()
+def _wrong_requests(app: Flask) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    wrong = {"unlock_pass": UNLOCK_PASSWORD * 20, "api_key": PLANT_KEY, "password": [OWN_PASSWORD]}
+    half = f'{{"unlock_pass": "{UNLOCK_PASSWORD}", "api_key": "{PLANT_KEY}'
+    for mac in ("02:00:00:00:00:99", _values(app)["mac"] or "none"):
+        for body in (wrong, {"unlock_pass": [UNLOCK_PASSWORD]}, {"unlock_pass": {"a": OWN_PASSWORD}}):
+            yield "PATCH", f"/api/miners/{mac}", {"json": body}
+        yield "PATCH", f"/api/miners/{mac}", {"data": half, "headers": {"Content-Type": "application/json"}}
+        yield "PATCH", f"/api/miners/{mac}", {"data": half, "headers": {"Content-Type": "text/plain"}}
+        yield "POST", f"/miners/{mac}/unlock-password", {"data": {"unlock_password": UNLOCK_PASSWORD * 20}}
+    for path in ("/api/settings", "/settings", "/api/status", "/no/such/page", "/api/no/such/call"):
+        yield "PUT", path, {"json": wrong}
+        yield "POST", path, {"json": wrong}
+    yield "POST", "/account/password", {"data": {"old": OWN_PASSWORD, "new": UNLOCK_PASSWORD, "again": PLANT_KEY}}
+    yield "POST", "/people", {"data": {"name": "", "role": "nobody", "password": OWN_PASSWORD}}
+    for header in ("Authorization", "X-API-Key", "Cookie", "Idempotency-Key"):
+        yield "GET", "/api/miners", {"headers": {header: f"Bearer {PLANT_KEY}"}}
+
+
+def _paths(app: Flask, chosen: dict[str, Any]) -> list[str]:
+    values = _values(app) | chosen
     paths = []
     for rule in app.url_map.iter_rules():
         if "GET" not in (rule.methods or set()):
@@ -103,6 +131,18 @@ def _paths(app: Flask) -> list[str]:
         if built is not None:
             paths.append(built[1])
     return sorted(paths)
+
+
+def _values(app: Flask) -> dict[str, Any]:
+    """What stands in paths: the newest of everything."""
+    with app.app_context():
+        values = {
+            "mac": _first(Miner.mac), "alias": _first(MinerModel.alias), "command_id": _first(Command.id),
+            "cycle_id": _first(BalanceCycle.id), "event_id": _first(PresetChangeRow.id), "name": "container_1",
+            "filename": "app.css",
+        }  # fmt: skip
+        db.session.remove()
+    return values
 
 
 def _first(column: object) -> object:

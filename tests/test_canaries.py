@@ -111,11 +111,9 @@ def test_a_whole_life_gives_no_secret_away(
         assert {Secret(canaries.miner_key(n)) for n in (1, 2, 3)} <= held, "the canaries were in use"
         db.session.remove()
     client = app.test_client()
-    for path, answer in canaries.every_answer(app, client):
-        search.text(path, answer)
-    with app.app_context():
-        for what, answer in canaries.every_refusal(client):
-            search.text(what, answer)
+    ask = canaries.in_process(client)
+    for where, answer in (*canaries.every_answer(app, ask), *canaries.every_refusal(app, ask)):
+        search.text(where, answer)
     for words in (*COMMANDS, ["secrets", "rotate"], ["--help"]):
         done = app.test_cli_runner().invoke(args=list(words))
         search.text(f"flask {' '.join(words)}", f"{done.output}\n{done.exception!r}")
@@ -178,7 +176,7 @@ def test_a_peer_s_answers_with_secrets_in_them_are_cleaned(
         db.session.remove()
     live(app, installation, simulator)
     search = Search(secrets_of(installation))
-    for path, answer in canaries.every_answer(app, app.test_client()):
+    for path, answer in canaries.every_answer(app, canaries.in_process(app.test_client())):
         search.text(path, answer)
     with app.app_context():
         db.session.remove()

@@ -61,14 +61,12 @@ def test_a_farm_under_faults_gives_no_secret_away(tmp_path: Path, monkeypatch: p
 
 def _read_everything(farm: TestedFarm, search: Search, over: threading.Event) -> None:
     """Look at every page and answer again and again, as people and programs do."""
-    client = farm.app.test_client()
+    ask = canaries.in_process(farm.app.test_client())
     while not over.is_set():
-        for path, answer in canaries.every_answer(farm.app, client):
+        for path, answer in canaries.every_answer(farm.app, ask):
             search.text(path, answer)
             if over.is_set():
                 return
-        with farm.app.app_context():
-            for what, answer in canaries.every_refusal(client):
-                search.text(what, answer)
-            db.session.remove()
+        for what, answer in canaries.every_refusal(farm.app, ask):
+            search.text(what, answer)
         time.sleep(5)
