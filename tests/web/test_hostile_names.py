@@ -60,7 +60,7 @@ def test_it_is_harmless_in_every_answer(app: Flask, client: FlaskClient, name: s
     with app.app_context():
         hostile_farm(name)
         db.session.remove()
-    pages = dict(canaries.every_answer(app, client))
+    pages = dict(canaries.every_answer(app, canaries.in_process(client)))
     for path in (f"/miners/{MAC}", f"/api/miners/{MAC}", f"/api/miners/{MAC}/explain"):
         answer = client.get(path)
         pages[path] = f"{answer.headers}{answer.get_data(as_text=True)}"
