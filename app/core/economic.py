@@ -167,25 +167,31 @@ class Economic:
         """Free `need_w` where that loses the least; everything there is where it cannot be had."""
         return _moves(self._solve(candidates, -need_w, down=True, up=False)[0])
 
-    def increase(self, candidates: Sequence[Candidate], room_w: float, now_w: float) -> list[Move]:
+    def increase(
+        self, candidates: Sequence[Candidate], room_w: float, now_w: float, start_room_w: float = math.inf
+    ) -> list[Move]:
         """Use `room_w` where it wins the most, by raises and starts; return what of that fits into `now_w`.
 
         Solved for all of the room, and the rest of the moves is left to later cycles: no miner shall go up by a part of
-        its way now and by another in the next minute, which would lose two restarts.
+        its way now and by another in the next minute, which would lose two restarts. Starts beyond `start_room_w` have
+        to wait: they keep their part of the room, but nothing of `now_w`, and come last among the moves.
         """
         picks = self._solve(candidates, room_w, down=False, up=True)[0]
-        watts = [step.power_w - candidate.power_w for candidate, step in picks]
-        if sum(watts) <= now_w + ROUNDING_W:
-            return _moves(picks)
+        able, waiting = _ready(picks, start_room_w)
+        watts = [step.power_w - candidate.power_w for candidate, step in able]
+        if not able or sum(watts) <= now_w + ROUNDING_W:
+            return _moves([*able, *waiting])
         if min(watts) > now_w + ROUNDING_W:  # a ramp smaller than any way: a part of one
-            return _moves(self._solve(candidates, now_w, down=False, up=True)[0])
+            waits = {candidate.miner.id for candidate, _ in waiting}
+            others = [candidate for candidate in candidates if candidate.miner.id not in waits]
+            return _moves([*self._solve(others, now_w, down=False, up=True)[0], *waiting])
         first: list[_Pick] = []
-        for candidate, step in sorted(picks, key=_ths_per_w, reverse=True):
+        for candidate, step in able:
             delta_w = step.power_w - candidate.power_w
             if delta_w <= now_w + ROUNDING_W:
                 first.append((candidate, step))
                 now_w -= delta_w
-        return _moves(first)
+        return _moves([*first, *waiting])
 
     def exchange(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
         """Move watts from where they win little to where they win more, and use `room_w` (below 0: free so much).
@@ -299,6 +305,20 @@ def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
     lowest_w = lower[0].power_w if lower else candidate.power_w
     stop = [candidate.stop] if down and candidate.stop is not None and candidate.stop.power_w < lowest_w else []
     return [*stop, *lower, None, *(candidate.higher if up else ())]
+
+
+def _ready(picks: Iterable[_Pick], start_room_w: float) -> tuple[list[_Pick], list[_Pick]]:
+    """Return what may be done now and the starts that have to wait for room, each by what a watt wins, best first."""
+    able: list[_Pick] = []
+    waiting: list[_Pick] = []
+    for candidate, step in sorted(picks, key=_ths_per_w, reverse=True):
+        if candidate.miner.stopped_by_us:
+            if step.power_w > start_room_w:
+                waiting.append((candidate, step))
+                continue
+            start_room_w -= step.power_w
+        able.append((candidate, step))
+    return able, waiting
 
 
 def _ths_per_w(pick: _Pick) -> float:

@@ -1,0 +1,193 @@
+"""The live scenarios without HTTP: the same plan, simulated miners, river and score, in seconds instead of 18 minutes.
+
+`python -m benchmarks.live.fast [--miners 60] [--scenarios steps ramp flapping] [--set horizon_s=600]`.
+
+`FarmModel` stands for the program and the simulator's own physics for the miners. What it leaves out: faults (of the
+storm only its river is left), latencies of HTTP, and pollers with a rhythm of their own. `--phases` runs are made, each
+with the river another part of a reading interval later, and their mean is printed: one run alone is a matter of luck.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from app.core import ladder, settings
+from app.core.farm_hardware import Hardware, OperatingPoint, Polled
+from app.core.farm_model import FarmModel, ModelMiner, Reading, Run
+from app.core.types import MinerState, MinerView, Mode, Preset, Settings
+from benchmarks.balancing.learner import FactorLearner
+from benchmarks.live.farm import LiveFarm, allowed
+from benchmarks.live.scenarios import SCENARIOS
+from benchmarks.live.score import Sample, Score, score
+from simulator.ladders import MinerModel
+from simulator.miner import SimMiner
+from simulator.physics import HASHING, MinerPhysics, State
+
+WARM_S = 210
+INTERVAL_S, COLLECTED_S, LATENCY_S = 15, 8, 0.5
+STATES = {State.STOPPED: MinerState.STOPPED, State.SHUTTING_DOWN: MinerState.SHUTTING_DOWN}
+
+
+class Simulated(Hardware):
+    """The simulator's miners, with the model's seconds for a clock. `settled`: by second, what the presets promise."""
+
+    def __init__(self, miners: Sequence[SimMiner], now_s: float) -> None:
+        super().__init__([], now_s)
+        self.miners = [
+            MinerPhysics(m.model, m.physics.saved_preset, now_s=now_s, timing=m.physics.timing,
+                         behaviour=m.physics.behaviour, seed=m.index)
+            for m in miners
+        ]  # fmt: skip
+        self.settled: dict[float, tuple[float, float]] = {}
+        self._coming: list[tuple[float, int, int, str | None]] = []
+        self.advance(now_s)
+
+    def command(self, miner: int, point: OperatingPoint, at_s: float) -> None:
+        """Let a preset (with the restart that it may ask for), a stop or a start arrive."""
+        heapq.heappush(self._coming, (at_s, self._order, miner, point.preset))
+        self._order += 1
+
+    def advance(self, to_s: float) -> None:
+        """Let time pass."""
+        while self._coming and self._coming[0][0] <= to_s:
+            at_s, _, number, preset = heapq.heappop(self._coming)
+            self._obey(self.miners[number], preset, at_s)
+        self.now_s = to_s
+        self.drawn_w = sum(m.power_w(to_s) for m in self.miners)
+        self.hashed_ths = sum(m.hashrate_ths(to_s) for m in self.miners)
+        found = [settled_point(m, to_s) for m in self.miners]
+        self.settled[to_s] = sum(w for w, _ in found), sum(ths for _, ths in found)
+
+    def poll(self, miner: int) -> Polled:
+        """Return what the miner shows at `now_s`."""
+        machine, now_s = self.miners[miner], self.now_s
+        state = machine.state(now_s)
+        known = MinerState.MINING if state in HASHING else STATES.get(state, MinerState.RESTARTING)
+        preset = None if known is MinerState.STOPPED else machine.running_preset
+        waiting = any(number == miner for _, _, number, _ in self._coming)
+        return Polled(known, preset, machine.power_w(now_s), machine.hashrate_ths(now_s),
+                      steady=not waiting and known is not MinerState.RESTARTING)  # fmt: skip
+
+    @staticmethod
+    def _obey(machine: MinerPhysics, preset: str | None, at_s: float) -> None:
+        if preset is None:
+            machine.stop(at_s)
+        elif machine.save_preset(preset, at_s).restart_required:
+            machine.restart(at_s)
+        elif machine.state(at_s) is State.STOPPED:
+            machine.start(at_s)
+
+
+def settled_point(machine: MinerPhysics, at_s: float) -> tuple[float, float]:
+    """Return what the miner will draw (W) and hash (TH/s) on what it runs, once it has come up."""
+    if machine.state(at_s) in (State.STOPPED, State.SHUTTING_DOWN):
+        return machine.power_w(at_s), 0.0
+    preset, own = machine.model.preset(machine.running_preset), machine.behaviour
+    return preset.power_w * own.power_share, preset.hashrate_ths * own.hash_share
+
+
+class LiveModel(FarmModel):
+    """`FarmModel` on simulated miners."""
+
+    def __init__(self, farm: LiveFarm, wished: Settings, switch_loss_s: dict[str, float] | None = None) -> None:
+        losses = switch_loss_s or {}
+        miners = [ModelMiner(_view(miner, losses)) for miner in farm.simulator.miners]
+        super().__init__(miners, wished, interval_s=INTERVAL_S, begins_s=-WARM_S, learn=FactorLearner())
+        self.simulated = self._hardware = Simulated(farm.simulator.miners, -WARM_S)
+
+
+def _view(miner: SimMiner, losses: dict[str, float]) -> MinerView:
+    model = miner.model
+    top, running = allowed(model)[-1], miner.physics.running_preset
+    view = MinerView(
+        id=miner.index, mac=miner.mac, ladder=LADDERS.setdefault(model.alias, _ladder(model)), model_alias=model.alias,
+        managed=True, max_preset=top.name, max_preset_w=top.power_w, state=MinerState.MINING,
+        running_preset=running, saved_preset=running,
+    )  # fmt: skip
+    return replace(view, switch_loss_s=losses.get(model.alias, view.switch_loss_s))
+
+
+LADDERS: dict[str, ladder.Ladder] = {}
+
+
+def _ladder(model: MinerModel) -> ladder.Ladder:
+    return ladder.build(
+        Preset(p.name, p.power_w, p.hashrate_ths, tuned=p.tuned, modded_psu_required=p.modded_psu_required)
+        for p in model.steps()
+    )
+
+
+def run(farm: LiveFarm, wished: Settings, phase_s: float = 0.0,
+        switch_loss_s: dict[str, float] | None = None) -> tuple[Score, Run, LiveModel]:  # fmt: skip
+    """Run the farm's scenario, the river `phase_s` later than the readings' rhythm."""
+    length_s = int(farm.scenario.length_s)
+    seconds = np.arange(-WARM_S, length_s)
+    target_w = farm.truth.max_w * np.array([farm.scenario.share(s) for s in seconds])
+    generation_kw = farm.load.generation_kw(target_w)
+    available_kw = farm.load.available_w(generation_kw) / 1000.0
+    model = LiveModel(farm, wished, switch_loss_s)
+    found = model.run(_readings(available_kw, length_s, phase_s), length_s).since(0)
+    samples = [
+        Sample(float(s), float(generation_kw[s + WARM_S]), found.drawn_w[s], found.hashed_ths[s],
+               *model.simulated.settled[s])
+        for s in range(length_s)
+    ]  # fmt: skip
+    return score(samples, farm.truth, farm.load, farm.scenario.falls_s()), found, model
+
+
+def _readings(available_kw: np.ndarray, length_s: int, phase_s: float) -> list[Reading]:
+    """Return what is read every 15 s of what the plant collects every 8 s."""
+    found = []
+    at_s = -WARM_S + phase_s
+    while at_s < length_s:
+        collected_s = (at_s - LATENCY_S) // COLLECTED_S * COLLECTED_S
+        kw = float(available_kw[max(0, int(collected_s) + WARM_S)])
+        found.append(Reading(at_s, kw, at_s - collected_s))
+        at_s += INTERVAL_S
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each scenario."""
+    cli = argparse.ArgumentParser(prog="python -m benchmarks.live.fast", description=(__doc__ or "").splitlines()[0])
+    cli.add_argument("--miners", type=int, nargs="+", default=[60])
+    cli.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=["steps", "ramp", "flapping"])
+    cli.add_argument("--seed", type=int, default=7)
+    cli.add_argument("--phases", type=int, default=5, help="runs, with the river later by a part of 15 s each")
+    cli.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="run-time settings")
+    args = cli.parse_args(arguments)
+    wished = replace(settings.changed(Settings(), settings.read(args.set)), mode=Mode.ARMED)
+    print("| scenario | miners | % of bound | from-to | switching | unused | allocation | above | above target kWh | "
+          "overload s | changes/miner-day |\n" + "| --- " * 11 + "|")  # fmt: skip
+    for miners in args.miners:
+        for name in args.scenarios:
+            farm = LiveFarm.of(SCENARIOS[name], miners, seed=args.seed, topology="foreign", margin_percent=10.0,
+                               base_ip="127.190.0.1")  # fmt: skip
+            runs = [run(farm, wished, INTERVAL_S * k / args.phases) for k in range(args.phases)]
+            print(_line(name, miners, runs, farm.scenario.length_s), flush=True)
+    return 0
+
+
+def _line(name: str, miners: int, runs: Sequence[tuple[Score, Run, LiveModel]], length_s: float) -> str:
+    scores = [found for found, _, _ in runs]
+    shares = [found.share for found in scores]
+    means = [
+        statistics.mean(getattr(found, field) for found in scores)
+        for field in ("lost_switching", "lost_unused", "lost_allocation", "lost_above", "above_target_kwh",
+                      "overload_s")
+    ]  # fmt: skip
+    changes = statistics.mean(found.changes for _, found, _ in runs) / miners * 86_400.0 / length_s
+    numbers = " | ".join(f"{value:.2f}" for value in means)
+    return (f"| {name} | {miners} | {statistics.mean(shares):.2f} | {min(shares):.1f}-{max(shares):.1f} | {numbers} | "
+            f"{changes:.0f} |")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
