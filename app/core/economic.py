@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.core import allocation, power
+from app.core import allocation, power, switching
 from app.core.allocation import Menu
 from app.core.memo import Memo
 from app.core.policies import Candidate, Move, Step
-from app.core.types import Settings, Snapshot
+from app.core.types import MinerView, Settings, Snapshot
 
 NAME = "economic"  # of the setting `policy`
 
@@ -229,7 +229,7 @@ class Economic:
             return self._made(candidate, _steps(candidate, down=down, up=up))
         stop_w = None if candidate.stop is None else candidate.stop.power_w
         key = (id(candidate.lower), id(candidate.higher), stop_w, candidate.power_w, candidate.expected_ths,
-               miner.hashrate_factor, miner.switch_loss_s, settings.horizon_s, settings.untuned_loss_s,
+               miner.hashrate_factor, _loss_s(miner), settings.horizon_s, settings.untuned_loss_s,
                settings.restart_room_lasts_s, down, up)  # fmt: skip
         found = _known_choices.find(key)
         if found is None:
@@ -241,8 +241,8 @@ class Economic:
     def _made(self, candidate: Candidate, steps: Iterable[Step | None]) -> _Choices:
         """Return the choices and what each hashes within the horizon (TH/s x s)."""
         miner, settings = candidate.miner, self._settings
-        tuned_s = self._hashing_s(miner.switch_loss_s)
-        untuned_s = self._hashing_s(miner.switch_loss_s + settings.untuned_loss_s / TUNING_SERVES)
+        tuned_s = self._hashing_s(_loss_s(miner))
+        untuned_s = self._hashing_s(_loss_s(miner) + settings.untuned_loss_s / TUNING_SERVES)
         options: list[tuple[float, float]] = []
         kept: list[Step | None] = []
         stays = 0.0
@@ -288,6 +288,11 @@ class _Choices:
 
 _known_choices: Memo[_Choices] = Memo()
 _Pick = tuple[Candidate, Step]
+
+
+def _loss_s(miner: MinerView) -> float:
+    """Return what a change of this miner would lose now (seconds of full hashrate)."""
+    return miner.soon_loss_s if miner.soon_loss_s is not None and switching.is_soon(miner) else miner.switch_loss_s
 
 
 def _ths(candidate: Candidate, step: Step | None) -> float:

@@ -7,7 +7,6 @@ switch costs what it costs. Both count a miner with the power of its preset, as 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 
@@ -83,34 +82,14 @@ def foresight_ths(farm: Fleet, allowed_w: np.ndarray, loss_s: float, step_s: int
     ]
     free = Clairvoyant(farm)
     may_stop = whole_w.min(axis=1) < farm.floor_w - 1.0
-
-    def courses(prices: np.ndarray) -> tuple[float, np.ndarray]:
-        value, drawn_w = 0.0, np.zeros(len(budget_w))
+    prices = free.ths_per_w(budget_w)
+    best = float(free.ths(budget_w).sum()) * step_s
+    step, in_vain = STEP * best, 0
+    for _ in range(ROUNDS):
+        value, drawn_w = step_s * float(prices @ budget_w), np.zeros(len(budget_w))
         for watts, ths in groups:
             own, own_w = _own_courses(watts, ths, prices, may_stop, loss_s, step_s)
             value, drawn_w = value + own, drawn_w + own_w
-        return value, drawn_w
-
-    free_ths = float(free.ths(budget_w).sum()) * step_s
-    best = least_bound(free_ths, free.ths_per_w(budget_w), budget_w, courses, step_s=step_s)
-    return best * len(allowed_w) / (len(budget_w) * step_s)
-
-
-Courses = Callable[[np.ndarray], tuple[float, np.ndarray]]
-"""Given a price of a watt in each step: the worth of all miners' best courses, and what they draw together (W)."""
-
-
-def least_bound(
-    known: float, prices: np.ndarray, budget_w: np.ndarray, courses: Courses, *,
-    step_s: int, highest: float | np.ndarray = np.inf, rounds: int = ROUNDS,
-) -> float:  # fmt: skip
-    """Return the lowest bound (TH/s x s) that some prices from 0 to `highest` give; `known` is one to begin with."""
-    best = known
-    step, in_vain = STEP * best, 0
-    prices = np.minimum(prices, highest)
-    for _ in range(rounds):
-        own, drawn_w = courses(prices)
-        value = step_s * float(prices @ budget_w) + own
         in_vain = 0 if value < best else in_vain + 1
         if in_vain == PATIENCE:
             step, in_vain = step / 2.0, 0
@@ -119,8 +98,8 @@ def least_bound(
         norm = step_s * float(over_w @ over_w)
         if norm == 0:
             break
-        prices = np.clip(prices + (value - best + step) / norm * over_w, 0.0, highest)
-    return best
+        prices = np.maximum(0.0, prices + (value - best + step) / norm * over_w)
+    return best * len(allowed_w) / (len(budget_w) * step_s)
 
 
 def _own_courses(

@@ -22,8 +22,8 @@ from app.core import ladder, settings
 from app.core.farm_hardware import Hardware, OperatingPoint, Polled
 from app.core.farm_model import FarmModel, ModelMiner, Reading, Run
 from app.core.types import MinerState, MinerView, Mode, Preset, Settings
-from benchmarks.balancing.learner import FactorLearner
 from benchmarks.live.farm import LiveFarm, allowed
+from benchmarks.live.fast_learner import LiveLearner
 from benchmarks.live.scenarios import SCENARIOS
 from benchmarks.live.score import Sample, Score, score
 from simulator.ladders import MinerModel
@@ -46,6 +46,7 @@ class Simulated(Hardware):
             for m in miners
         ]  # fmt: skip
         self.settled: dict[float, tuple[float, float]] = {}
+        self.restarted = [False] * len(self.miners)  # the latest change
         self._coming: list[tuple[float, int, int, str | None]] = []
         self.advance(now_s)
 
@@ -58,7 +59,7 @@ class Simulated(Hardware):
         """Let time pass."""
         while self._coming and self._coming[0][0] <= to_s:
             at_s, _, number, preset = heapq.heappop(self._coming)
-            self._obey(self.miners[number], preset, at_s)
+            self._obey(number, preset, at_s)
         self.now_s = to_s
         self.drawn_w = sum(m.power_w(to_s) for m in self.miners)
         self.hashed_ths = sum(m.hashrate_ths(to_s) for m in self.miners)
@@ -75,11 +76,13 @@ class Simulated(Hardware):
         return Polled(known, preset, machine.power_w(now_s), machine.hashrate_ths(now_s),
                       steady=not waiting and known is not MinerState.RESTARTING)  # fmt: skip
 
-    @staticmethod
-    def _obey(machine: MinerPhysics, preset: str | None, at_s: float) -> None:
+    def _obey(self, number: int, preset: str | None, at_s: float) -> None:
+        machine = self.miners[number]
         if preset is None:
             machine.stop(at_s)
-        elif machine.save_preset(preset, at_s).restart_required:
+            return
+        self.restarted[number] = machine.save_preset(preset, at_s).restart_required
+        if self.restarted[number]:
             machine.restart(at_s)
         elif machine.state(at_s) is State.STOPPED:
             machine.start(at_s)
@@ -96,22 +99,22 @@ def settled_point(machine: MinerPhysics, at_s: float) -> tuple[float, float]:
 class LiveModel(FarmModel):
     """`FarmModel` on simulated miners."""
 
-    def __init__(self, farm: LiveFarm, wished: Settings, switch_loss_s: dict[str, float] | None = None) -> None:
-        losses = switch_loss_s or {}
-        miners = [ModelMiner(_view(miner, losses)) for miner in farm.simulator.miners]
-        super().__init__(miners, wished, interval_s=INTERVAL_S, begins_s=-WARM_S, learn=FactorLearner())
-        self.simulated = self._hardware = Simulated(farm.simulator.miners, -WARM_S)
+    def __init__(self, farm: LiveFarm, wished: Settings) -> None:
+        miners = [ModelMiner(_view(miner)) for miner in farm.simulator.miners]
+        self.simulated = Simulated(farm.simulator.miners, -WARM_S)
+        super().__init__(miners, wished, interval_s=INTERVAL_S, begins_s=-WARM_S,
+                         learn=LiveLearner(self.simulated.restarted.__getitem__))  # fmt: skip
+        self._hardware = self.simulated
 
 
-def _view(miner: SimMiner, losses: dict[str, float]) -> MinerView:
+def _view(miner: SimMiner) -> MinerView:
     model = miner.model
     top, running = allowed(model)[-1], miner.physics.running_preset
-    view = MinerView(
+    return MinerView(
         id=miner.index, mac=miner.mac, ladder=LADDERS.setdefault(model.alias, _ladder(model)), model_alias=model.alias,
         managed=True, max_preset=top.name, max_preset_w=top.power_w, state=MinerState.MINING,
         running_preset=running, saved_preset=running,
     )  # fmt: skip
-    return replace(view, switch_loss_s=losses.get(model.alias, view.switch_loss_s))
 
 
 LADDERS: dict[str, ladder.Ladder] = {}
@@ -124,34 +127,30 @@ def _ladder(model: MinerModel) -> ladder.Ladder:
     )
 
 
-def run(farm: LiveFarm, wished: Settings, phase_s: float = 0.0,
-        switch_loss_s: dict[str, float] | None = None) -> tuple[Score, Run, LiveModel]:  # fmt: skip
+def run(farm: LiveFarm, wished: Settings, phase_s: float = 0.0) -> tuple[Score, Run, LiveModel]:
     """Run the farm's scenario, the river `phase_s` later than the readings' rhythm."""
     length_s = int(farm.scenario.length_s)
-    seconds = np.arange(-WARM_S, length_s)
-    target_w = farm.truth.max_w * np.array([farm.scenario.share(s) for s in seconds])
-    generation_kw = farm.load.generation_kw(target_w)
-    available_kw = farm.load.available_w(generation_kw) / 1000.0
-    model = LiveModel(farm, wished, switch_loss_s)
-    found = model.run(_readings(available_kw, length_s, phase_s), length_s).since(0)
+    model = LiveModel(farm, wished)
+    found = model.run(readings(farm, phase_s), length_s).since(0)
     samples = [
-        Sample(float(s), float(generation_kw[s + WARM_S]), found.drawn_w[s], found.hashed_ths[s],
-               *model.simulated.settled[s])
+        Sample(float(s), _generation_kw(farm, s), found.drawn_w[s], found.hashed_ths[s], *model.simulated.settled[s])
         for s in range(length_s)
-    ]  # fmt: skip
+    ]
     return score(samples, farm.truth, farm.load, farm.scenario.falls_s()), found, model
 
 
-def _readings(available_kw: np.ndarray, length_s: int, phase_s: float) -> list[Reading]:
-    """Return what is read every 15 s of what the plant collects every 8 s."""
+def readings(farm: LiveFarm, phase_s: float) -> list[Reading]:
+    """Return what is read every 15 s, from the warm-up on, of what the plant collects every 8 s."""
     found = []
-    at_s = -WARM_S + phase_s
-    while at_s < length_s:
-        collected_s = (at_s - LATENCY_S) // COLLECTED_S * COLLECTED_S
-        kw = float(available_kw[max(0, int(collected_s) + WARM_S)])
-        found.append(Reading(at_s, kw, at_s - collected_s))
-        at_s += INTERVAL_S
+    for at_s in np.arange(phase_s - WARM_S, farm.scenario.length_s, INTERVAL_S):
+        collected_s = max(-WARM_S, (at_s - LATENCY_S) // COLLECTED_S * COLLECTED_S)
+        kw = float(farm.load.available_w(np.array(_generation_kw(farm, collected_s)))) / 1000.0
+        found.append(Reading(float(at_s), kw, float(at_s - collected_s)))
     return found
+
+
+def _generation_kw(farm: LiveFarm, at_s: float) -> float:
+    return farm.load.generation_kw(farm.scenario.share(at_s) * farm.truth.max_w)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
