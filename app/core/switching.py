@@ -165,18 +165,17 @@ def loss_s(found: Costs, own_s: float | None) -> float:
 def soon_loss_s(found: Costs, own_s: float | None) -> float | None:
     """Return what a change counts as losing (s) soon after another: with the restart that the model seldom needs.
 
-    None: it counts like any other. So it is where most changes need a restart anyhow, where too few were seen with one
-    to say that the model ever needs it, and where the operator gave a number.
+    None: it counts like any other, as most changes need a restart anyhow, or the operator gave a number.
     """
     if own_s is not None or found.likely is found.with_restart:
         return None
-    return found.with_restart.loss_s
+    return START_LOSS_S if found.with_restart.loss_s is None else found.with_restart.loss_s
 
 
 def is_soon(miner: MinerView) -> bool:
     """Return whether another change of this miner now would probably need a restart, and later would not."""
     change = miner.last_change
-    return miner.soon_loss_s is not None and change is not None and change.age_s < SOON_S
+    return miner.soon_loss_s is not None and change is not None and change.effective and change.age_s < SOON_S
 
 
 def settle_s(found: Costs, own_s: float | None, *, with_restart: bool) -> float:

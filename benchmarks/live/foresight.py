@@ -31,7 +31,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,8 +39,8 @@ from app.core import economic
 from app.core.types import Settings
 from benchmarks.balancing.bounds import Clairvoyant, hull
 from benchmarks.live.farm import LiveFarm
-from benchmarks.live.fast import INTERVAL_S, WARM_S, readings
-from benchmarks.live.scenarios import SCENARIOS, Scenario
+from benchmarks.live.fast import INTERVAL_S, readings
+from benchmarks.live.scenarios import SCENARIOS
 from benchmarks.live.score import Limits, TrueFarm, limits
 from simulator.physics import Timing
 
@@ -247,12 +247,13 @@ def _by_the_rules(farm: LiveFarm, allowed: Limits, phase_s: float) -> tuple[np.n
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the bounds of each scenario."""
-    cli = argparse.ArgumentParser(prog="python -m benchmarks.live.foresight", description=(__doc__ or "").split("\n")[0])
+    words = (__doc__ or "").splitlines()[0]
+    cli = argparse.ArgumentParser(prog="python -m benchmarks.live.foresight", description=words)
     cli.add_argument("--miners", type=int, nargs="+", default=[60])
     cli.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=["steps", "ramp", "flapping", "storm"])
     cli.add_argument("--seed", type=int, default=7)
     args = cli.parse_args(arguments)
-    print("| scenario | miners | foresight, at most | counted as by SPEC 4 | ... raised by the rule | ... and started |\n"
+    print("| scenario | miners | foresight, at most | counted as by SPEC 4 | raised by the rule | started by it, too |\n"
           + "| --- " * 6 + "|")  # fmt: skip
     for miners in args.miners:
         for name in args.scenarios:
