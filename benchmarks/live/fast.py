@@ -106,6 +106,11 @@ class LiveModel(FarmModel):
                          learn=LiveLearner(self.simulated.restarted.__getitem__))  # fmt: skip
         self._hardware = self.simulated
 
+    @property
+    def views(self) -> list[MinerView]:
+        """Return what the program believes of the miners."""
+        return self._views
+
 
 def _view(miner: SimMiner) -> MinerView:
     model = miner.model

@@ -253,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=["steps", "ramp", "flapping", "storm"])
     cli.add_argument("--seed", type=int, default=7)
     args = cli.parse_args(arguments)
-    print("| scenario | miners | foresight, at most | counted as by SPEC 4 | raised by the rule | started by it, too |\n"
+    print("| scenario | miners | foresight, at most | counted as by SPEC 4 | raised by the rule | started by it |\n"
           + "| --- " * 6 + "|")  # fmt: skip
     for miners in args.miners:
         for name in args.scenarios:
