@@ -1,6 +1,6 @@
 """The live scenarios without HTTP: the same plan, simulated miners, river and score, in seconds instead of 18 minutes.
 
-`python -m benchmarks.live.fast [--miners 60] [--scenarios steps ramp flapping] [--set horizon_s=600]`.
+`python -m benchmarks.live.fast [--miners 60] [--scenarios steps ramp] [--set horizon_s=600]`.
 
 `FarmModel` stands for the program and the simulator's own physics for the miners. What it leaves out: faults (of the
 storm only its river is left), latencies of HTTP, and pollers with a rhythm of their own. `--phases` runs are made, each
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import itertools
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +23,13 @@ from app.core import ladder, settings
 from app.core.farm_hardware import Hardware, OperatingPoint, Polled
 from app.core.farm_model import FarmModel, ModelMiner, Reading, Run
 from app.core.types import MinerState, MinerView, Mode, Preset, Settings
+from benchmarks.balancing.fleet import MORE
 from benchmarks.live.farm import LiveFarm, allowed
 from benchmarks.live.fast_learner import LiveLearner
 from benchmarks.live.scenarios import SCENARIOS
 from benchmarks.live.score import Sample, Score, score
-from simulator.ladders import MinerModel
+from simulator import ladders as simulated
+from simulator.ladders import MODELS, MinerModel
 from simulator.miner import SimMiner
 from simulator.physics import HASHING, MinerPhysics, State
 
@@ -158,28 +161,54 @@ def _generation_kw(farm: LiveFarm, at_s: float) -> float:
     return farm.load.generation_kw(farm.scenario.share(at_s) * farm.truth.max_w)
 
 
+def parser(module: str, about: str | None) -> argparse.ArgumentParser:
+    """Return what the commands on fast farms have in common."""
+    cli = argparse.ArgumentParser(prog=f"python -m {module}", description=(about or "").splitlines()[0])
+    cli.add_argument("--miners", type=int, nargs="+", default=[60])
+    cli.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=["steps", "ramp", "flapping", "storm"])
+    cli.add_argument("--seed", type=int, default=7)
+    cli.add_argument("--every-preset", action="store_true",
+                     help="all are tuned, as in the model farm: a fall by 60 %% then stops hardly any miner")  # fmt: skip
+    cli.add_argument("--restart-s", type=float, help="every change needs a restart of so many seconds, and its ramp")
+    return cli
+
+
+def farms(args: argparse.Namespace) -> Iterator[LiveFarm]:
+    """Return the farms that the command line asks for."""
+    if args.every_preset:
+        MODELS.update({alias: _all_tuned(model) for alias, model in MODELS.items()})
+    for miners, name in itertools.product(args.miners, args.scenarios):
+        farm = LiveFarm.of(SCENARIOS[name], miners, seed=args.seed, topology="foreign", margin_percent=10.0,
+                           base_ip="127.190.0.1")  # fmt: skip
+        for miner in farm.simulator.miners if args.restart_s else ():
+            miner.physics.timing = replace(miner.physics.timing, dip_s=args.restart_s)
+            miner.physics.behaviour = replace(miner.physics.behaviour, change_mode="restart")
+        yield farm
+
+
+def _all_tuned(model: MinerModel) -> MinerModel:
+    steps = [replace(p, tuned=True, modded_psu_required=False) for p in model.steps()]
+    steps += [simulated.Preset(str(w), w, ths, tuned=True) for w, ths in MORE.get(model.alias, ())]
+    return replace(model, presets=(model.preset(simulated.DISABLED), *steps))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each scenario."""
-    cli = argparse.ArgumentParser(prog="python -m benchmarks.live.fast", description=(__doc__ or "").splitlines()[0])
-    cli.add_argument("--miners", type=int, nargs="+", default=[60])
-    cli.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=["steps", "ramp", "flapping"])
-    cli.add_argument("--seed", type=int, default=7)
+    cli = parser("benchmarks.live.fast", __doc__)
     cli.add_argument("--phases", type=int, default=5, help="runs, with the river later by a part of 15 s each")
     cli.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="run-time settings")
     args = cli.parse_args(arguments)
     wished = replace(settings.changed(Settings(), settings.read(args.set)), mode=Mode.ARMED)
     print("| scenario | miners | % of bound | from-to | switching | unused | allocation | above | above target kWh | "
           "overload s | changes/miner-day |\n" + "| --- " * 11 + "|")  # fmt: skip
-    for miners in args.miners:
-        for name in args.scenarios:
-            farm = LiveFarm.of(SCENARIOS[name], miners, seed=args.seed, topology="foreign", margin_percent=10.0,
-                               base_ip="127.190.0.1")  # fmt: skip
-            runs = [run(farm, wished, INTERVAL_S * k / args.phases) for k in range(args.phases)]
-            print(_line(name, miners, runs, farm.scenario.length_s), flush=True)
+    for farm in farms(args):
+        runs = [run(farm, wished, INTERVAL_S * k / args.phases) for k in range(args.phases)]
+        print(_line(farm, runs), flush=True)
     return 0
 
 
-def _line(name: str, miners: int, runs: Sequence[tuple[Score, Run, LiveModel]], length_s: float) -> str:
+def _line(farm: LiveFarm, runs: Sequence[tuple[Score, Run, LiveModel]]) -> str:
+    name, miners, length_s = farm.scenario.name, farm.truth.size, farm.scenario.length_s
     scores = [found for found, _, _ in runs]
     shares = [found.share for found in scores]
     means = [

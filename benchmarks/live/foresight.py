@@ -28,7 +28,6 @@ stood low on purpose could start miners sooner.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,8 +38,7 @@ from app.core import economic
 from app.core.types import Settings
 from benchmarks.balancing.bounds import Clairvoyant, hull
 from benchmarks.live.farm import LiveFarm
-from benchmarks.live.fast import INTERVAL_S, readings
-from benchmarks.live.scenarios import SCENARIOS
+from benchmarks.live.fast import INTERVAL_S, farms, parser, readings
 from benchmarks.live.score import Limits, TrueFarm, limits
 from simulator.physics import Timing
 
@@ -247,21 +245,13 @@ def _by_the_rules(farm: LiveFarm, allowed: Limits, phase_s: float) -> tuple[np.n
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the bounds of each scenario."""
-    words = (__doc__ or "").splitlines()[0]
-    cli = argparse.ArgumentParser(prog="python -m benchmarks.live.foresight", description=words)
-    cli.add_argument("--miners", type=int, nargs="+", default=[60])
-    cli.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=["steps", "ramp", "flapping", "storm"])
-    cli.add_argument("--seed", type=int, default=7)
-    args = cli.parse_args(arguments)
+    args = parser("benchmarks.live.foresight", __doc__).parse_args(arguments)
     print("| scenario | miners | foresight, at most | counted as by SPEC 4 | raised by the rule | started by it |\n"
           + "| --- " * 6 + "|")  # fmt: skip
-    for miners in args.miners:
-        for name in args.scenarios:
-            farm = LiveFarm.of(SCENARIOS[name], miners, seed=args.seed, topology="foreign", margin_percent=10.0,
-                               base_ip="127.190.0.1")  # fmt: skip
-            found = of_scenario(farm)
-            print(f"| {name} | {miners} | {found.foresight:.1f} | {found.counted:.1f} | {found.raising:.1f} | "
-                  f"{found.starting:.1f} |", flush=True)  # fmt: skip
+    for farm in farms(args):
+        found = of_scenario(farm)
+        print(f"| {farm.scenario.name} | {farm.truth.size} | {found.foresight:.1f} | {found.counted:.1f} | "
+              f"{found.raising:.1f} | {found.starting:.1f} |", flush=True)  # fmt: skip
     return 0
 
 
