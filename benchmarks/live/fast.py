@@ -168,7 +168,7 @@ def parser(module: str, about: str | None) -> argparse.ArgumentParser:
     cli.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=["steps", "ramp", "flapping", "storm"])
     cli.add_argument("--seed", type=int, default=7)
     cli.add_argument("--every-preset", action="store_true",
-                     help="all are tuned, as in the model farm: a fall by 60 %% then stops hardly any miner")  # fmt: skip
+                     help="all are tuned, as in the model farm: a fall by 60 %% stops hardly any miner")  # fmt: skip
     cli.add_argument("--restart-s", type=float, help="every change needs a restart of so many seconds, and its ramp")
     return cli
 
