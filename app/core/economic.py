@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.core import allocation, power, switching
+from app.core import allocation, eligible, power, switching
 from app.core.allocation import Menu
 from app.core.memo import Memo
 from app.core.policies import Candidate, Move, Step
@@ -157,6 +157,14 @@ def for_lasting_surplus(settings: Settings, lasted_s: float) -> Settings:
     return replace(settings, horizon_s=horizon_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Raises:
+    """Raises and starts to be made now, and the stopped miners for which room is kept that has not lasted yet."""
+
+    moves: list[Move]
+    waiting: list[MinerView]
+
+
 class Economic:
     """One plan for the whole cut, raise or exchange, several presets at once where that pays."""
 
@@ -169,29 +177,29 @@ class Economic:
 
     def increase(
         self, candidates: Sequence[Candidate], room_w: float, now_w: float, start_room_w: float = math.inf
-    ) -> list[Move]:
+    ) -> Raises:
         """Use `room_w` where it wins the most, by raises and starts; return what of that fits into `now_w`.
 
         Solved for all of the room, and the rest of the moves is left to later cycles: no miner shall go up by a part of
         its way now and by another in the next minute, which would lose two restarts. Starts beyond `start_room_w` have
-        to wait: they keep their part of the room, but nothing of `now_w`, and come last among the moves.
+        to wait: they keep their part of the room, but take nothing of `now_w`.
         """
         picks = self._solve(candidates, room_w, down=False, up=True)[0]
         able, waiting = _ready(picks, start_room_w)
         watts = [step.power_w - candidate.power_w for candidate, step in able]
         if not able or sum(watts) <= now_w + ROUNDING_W:
-            return _moves([*able, *waiting])
+            return Raises(_moves(able), waiting)
         if min(watts) > now_w + ROUNDING_W:  # a ramp smaller than any way: a part of one
-            waits = {candidate.miner.id for candidate, _ in waiting}
+            waits = {miner.id for miner in waiting}
             others = [candidate for candidate in candidates if candidate.miner.id not in waits]
-            return _moves([*self._solve(others, now_w, down=False, up=True)[0], *waiting])
+            return Raises(_moves(self._solve(others, now_w, down=False, up=True)[0]), waiting)
         first: list[_Pick] = []
         for candidate, step in able:
             delta_w = step.power_w - candidate.power_w
             if delta_w <= now_w + ROUNDING_W:
                 first.append((candidate, step))
                 now_w -= delta_w
-        return _moves([*first, *waiting])
+        return Raises(_moves(first), waiting)
 
     def exchange(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
         """Move watts from where they win little to where they win more, and use `room_w` (below 0: free so much).
@@ -312,14 +320,14 @@ def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
     return [*stop, *lower, None, *(candidate.higher if up else ())]
 
 
-def _ready(picks: Iterable[_Pick], start_room_w: float) -> tuple[list[_Pick], list[_Pick]]:
-    """Return what may be done now and the starts that have to wait for room, each by what a watt wins, best first."""
+def _ready(picks: Iterable[_Pick], start_room_w: float) -> tuple[list[_Pick], list[MinerView]]:
+    """Return what may be done now and whose start has to wait for room, each by what a watt wins, best first."""
     able: list[_Pick] = []
-    waiting: list[_Pick] = []
+    waiting: list[MinerView] = []
     for candidate, step in sorted(picks, key=_ths_per_w, reverse=True):
-        if candidate.miner.stopped_by_us:
+        if eligible.stopped_by_us(candidate.miner):
             if step.power_w > start_room_w:
-                waiting.append((candidate, step))
+                waiting.append(candidate.miner)
                 continue
             start_room_w -= step.power_w
         able.append((candidate, step))

@@ -385,6 +385,14 @@ def test_starts_that_wait_for_room_take_no_part_of_the_step() -> None:
     assert {change.kind for change in later.changes} == {ChangeKind.START}
 
 
+def test_a_start_that_waits_is_not_made_instead_of_one_that_exceeds_the_step() -> None:
+    """Room for one of them has lasted, but the step is too small even for that one."""
+    top = [miner(n, runs="2970") for n in range(1, 21)]
+    recent = (61.5,) * 5 + (90.0,) * (ALL_ALONG - 5)
+    decided = plan(farm(90.0, recent, [*top, *stopped(3)], raise_window_readings=5, ramp_up_kw_per_min=1.0))
+    assert decided.changes == ()
+
+
 @pytest.mark.parametrize("ramp_kw", [0.5, 1.2])
 def test_starts_that_wait_for_room_take_no_part_of_a_small_ramp(ramp_kw: float) -> None:
     low = [miner(n, runs="1740") for n in range(1, 21)]
