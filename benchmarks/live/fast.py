@@ -176,7 +176,7 @@ def parser(module: str, about: str | None) -> argparse.ArgumentParser:
 def farms(args: argparse.Namespace) -> Iterator[LiveFarm]:
     """Return the farms that the command line asks for."""
     if args.every_preset:
-        MODELS.update({alias: _all_tuned(model) for alias, model in MODELS.items()})
+        MODELS.update({alias: all_tuned(model) for alias, model in MODELS.items()})
     for miners, name in itertools.product(args.miners, args.scenarios):
         farm = LiveFarm.of(SCENARIOS[name], miners, seed=args.seed, topology="foreign", margin_percent=10.0,
                            base_ip="127.190.0.1")  # fmt: skip
@@ -186,7 +186,8 @@ def farms(args: argparse.Namespace) -> Iterator[LiveFarm]:
         yield farm
 
 
-def _all_tuned(model: MinerModel) -> MinerModel:
+def all_tuned(model: MinerModel) -> MinerModel:
+    """Return the model with every preset tuned, on the stock power supply, and those that the model farm adds."""
     steps = [replace(p, tuned=True, modded_psu_required=False) for p in model.steps()]
     steps += [simulated.Preset(str(w), w, ths, tuned=True) for w, ths in MORE.get(model.alias, ())]
     return replace(model, presets=(model.preset(simulated.DISABLED), *steps))

@@ -8,9 +8,10 @@ import pytest
 
 from app.core.farm_hardware import STOPPED, OperatingPoint
 from app.core.types import MinerState, Mode, Settings
-from benchmarks.live.farm import LiveFarm
-from benchmarks.live.fast import Simulated, readings, run
+from benchmarks.live.farm import LiveFarm, allowed
+from benchmarks.live.fast import Simulated, all_tuned, main, readings, run
 from benchmarks.live.scenarios import Scenario
+from simulator.ladders import MODELS
 
 ARMED = Settings(mode=Mode.ARMED)
 STILL = Scenario("still", ((0, 0.8), (120, 0.8)))
@@ -93,3 +94,19 @@ def test_a_fall_is_followed_and_teaches_what_changes_cost() -> None:
     quick = [view.switch_loss_s for view in model.views if view.model_alias == "s19jpro"]
     assert set(quick) == {5.0}
     assert {view.soon_loss_s for view in model.views if view.model_alias == "s19jpro"} == {70.0}
+
+
+def test_with_every_preset_tuned_the_ladders_are_the_model_farms() -> None:
+    assert [allowed(all_tuned(MODELS[alias]))[-1].power_w for alias in ("s19jpro", "s19", "s21pro")] == [
+        3850,
+        4690,
+        4690,
+    ]
+
+
+def test_it_prints_a_line_per_scenario(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--miners", "4", "--scenarios", "ramp", "flapping", "--phases", "1", "--restart-s", "40"]
+    assert main([*asked, "--set", "horizon_s=600"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| ramp", "| flapping"]
+    assert {line.count("|") for line in lines} == {12}
