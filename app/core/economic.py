@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.core import allocation, power
+from app.core import allocation, eligible, power, switching
 from app.core.allocation import Menu
 from app.core.memo import Memo
 from app.core.policies import Candidate, Move, Step
-from app.core.types import Settings, Snapshot
+from app.core.types import MinerView, Settings, Snapshot
 
 NAME = "economic"  # of the setting `policy`
 
@@ -157,6 +157,14 @@ def for_lasting_surplus(settings: Settings, lasted_s: float) -> Settings:
     return replace(settings, horizon_s=horizon_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Raises:
+    """Raises and starts to be made now, and the stopped miners for which room is kept that has not lasted yet."""
+
+    moves: list[Move]
+    waiting: list[MinerView]
+
+
 class Economic:
     """One plan for the whole cut, raise or exchange, several presets at once where that pays."""
 
@@ -167,25 +175,31 @@ class Economic:
         """Free `need_w` where that loses the least; everything there is where it cannot be had."""
         return _moves(self._solve(candidates, -need_w, down=True, up=False)[0])
 
-    def increase(self, candidates: Sequence[Candidate], room_w: float, now_w: float) -> list[Move]:
+    def increase(
+        self, candidates: Sequence[Candidate], room_w: float, now_w: float, start_room_w: float = math.inf
+    ) -> Raises:
         """Use `room_w` where it wins the most, by raises and starts; return what of that fits into `now_w`.
 
         Solved for all of the room, and the rest of the moves is left to later cycles: no miner shall go up by a part of
-        its way now and by another in the next minute, which would lose two restarts.
+        its way now and by another in the next minute, which would lose two restarts. Starts beyond `start_room_w` have
+        to wait: they keep their part of the room, but take nothing of `now_w`.
         """
         picks = self._solve(candidates, room_w, down=False, up=True)[0]
-        watts = [step.power_w - candidate.power_w for candidate, step in picks]
-        if sum(watts) <= now_w + ROUNDING_W:
-            return _moves(picks)
+        able, waiting = _ready(picks, start_room_w)
+        watts = [step.power_w - candidate.power_w for candidate, step in able]
+        if not able or sum(watts) <= now_w + ROUNDING_W:
+            return Raises(_moves(able), waiting)
         if min(watts) > now_w + ROUNDING_W:  # a ramp smaller than any way: a part of one
-            return _moves(self._solve(candidates, now_w, down=False, up=True)[0])
+            waits = {miner.id for miner in waiting}
+            others = [candidate for candidate in candidates if candidate.miner.id not in waits]
+            return Raises(_moves(self._solve(others, now_w, down=False, up=True)[0]), waiting)
         first: list[_Pick] = []
-        for candidate, step in sorted(picks, key=_ths_per_w, reverse=True):
+        for candidate, step in able:
             delta_w = step.power_w - candidate.power_w
             if delta_w <= now_w + ROUNDING_W:
                 first.append((candidate, step))
                 now_w -= delta_w
-        return _moves(first)
+        return Raises(_moves(first), waiting)
 
     def exchange(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
         """Move watts from where they win little to where they win more, and use `room_w` (below 0: free so much).
@@ -223,7 +237,7 @@ class Economic:
             return self._made(candidate, _steps(candidate, down=down, up=up))
         stop_w = None if candidate.stop is None else candidate.stop.power_w
         key = (id(candidate.lower), id(candidate.higher), stop_w, candidate.power_w, candidate.expected_ths,
-               miner.hashrate_factor, miner.switch_loss_s, settings.horizon_s, settings.untuned_loss_s,
+               miner.hashrate_factor, _loss_s(miner), settings.horizon_s, settings.untuned_loss_s,
                settings.restart_room_lasts_s, down, up)  # fmt: skip
         found = _known_choices.find(key)
         if found is None:
@@ -235,8 +249,8 @@ class Economic:
     def _made(self, candidate: Candidate, steps: Iterable[Step | None]) -> _Choices:
         """Return the choices and what each hashes within the horizon (TH/s x s)."""
         miner, settings = candidate.miner, self._settings
-        tuned_s = self._hashing_s(miner.switch_loss_s)
-        untuned_s = self._hashing_s(miner.switch_loss_s + settings.untuned_loss_s / TUNING_SERVES)
+        tuned_s = self._hashing_s(_loss_s(miner))
+        untuned_s = self._hashing_s(_loss_s(miner) + settings.untuned_loss_s / TUNING_SERVES)
         options: list[tuple[float, float]] = []
         kept: list[Step | None] = []
         stays = 0.0
@@ -284,6 +298,11 @@ _known_choices: Memo[_Choices] = Memo()
 _Pick = tuple[Candidate, Step]
 
 
+def _loss_s(miner: MinerView) -> float:
+    """Return what a change of this miner would lose now (seconds of full hashrate)."""
+    return miner.soon_loss_s if miner.soon_loss_s is not None and switching.is_soon(miner) else miner.switch_loss_s
+
+
 def _ths(candidate: Candidate, step: Step | None) -> float:
     if step is None:
         known = candidate.expected_ths
@@ -299,6 +318,20 @@ def _steps(candidate: Candidate, *, down: bool, up: bool) -> list[Step | None]:
     lowest_w = lower[0].power_w if lower else candidate.power_w
     stop = [candidate.stop] if down and candidate.stop is not None and candidate.stop.power_w < lowest_w else []
     return [*stop, *lower, None, *(candidate.higher if up else ())]
+
+
+def _ready(picks: Iterable[_Pick], start_room_w: float) -> tuple[list[_Pick], list[MinerView]]:
+    """Return what may be done now and whose start has to wait for room, each by what a watt wins, best first."""
+    able: list[_Pick] = []
+    waiting: list[MinerView] = []
+    for candidate, step in sorted(picks, key=_ths_per_w, reverse=True):
+        if eligible.stopped_by_us(candidate.miner):
+            if step.power_w > start_room_w:
+                waiting.append(candidate.miner)
+                continue
+            start_room_w -= step.power_w
+        able.append((candidate, step))
+    return able, waiting
 
 
 def _ths_per_w(pick: _Pick) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core import ladder, power
+from app.core import ladder, power, switching
 from app.core.memo import Memo
 from app.core.policies import Candidate, Step
 from app.core.power import Account
@@ -59,6 +59,8 @@ def not_raisable(miner: MinerView) -> str | None:
         return f"is {miner.state}, not settled"
     if gave_up(miner):
         return f"did not take {MAX_ATTEMPTS} changes"
+    if switching.is_soon(miner):
+        return "was changed moments ago: another change now would need a restart"
     if miner.throttled_percent is not None and miner.throttled_percent < 100:
         return f"is throttled to {miner.throttled_percent} % by its firmware"
     running = miner.ladder.get(miner.running_preset)

@@ -108,14 +108,18 @@ def _raise_economically(
         _note_waiting(draft, startable, _room_must_last(settings))
         return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason), usable.step_w)
     raisable = _raisable(draft)
-    moves = _economic(draft, memory).increase(
-        [*raisable, *(draft.startable(miner) for miner in startable)], usable.power_w, min(budget_w, usable.now_w)
+    room_w = economic.restart_room_w(snapshot, draft.target_w, draft.planned_w)
+    raises = _economic(draft, memory).increase(
+        [*raisable, *(draft.startable(miner) for miner in startable)],
+        usable.power_w,
+        min(budget_w, usable.now_w),
+        room_w,
     )
-    if not moves:
+    _note_waiting(draft, raises.waiting, _room_must_last(settings))
+    if not raises.moves and not raises.waiting:
         _note_waiting(draft, startable, "its watts win more elsewhere, or wait for the ramp")
         return memory, wording.increased(draft, surplus_w, 0.0, raisable)
-    room_w = economic.restart_room_w(snapshot, draft.target_w, draft.planned_w)
-    for move in moves:
+    for move in raises.moves:
         miner = move.candidate.miner
         if not eligible.stopped_by_us(miner):
             draft.move(move.candidate, move.step, move.reason)

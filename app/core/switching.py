@@ -24,13 +24,15 @@ from app.core.learning import (
     is_flat,
     within,
 )
-from app.core.types import ChangeKind, ChangeView, MinerState, Outcome, Preset
+from app.core.types import ChangeKind, ChangeView, MinerState, MinerView, Outcome, Preset
 
 START_LOSS_S = 70.0  # until a model's own changes tell (issue): 40 s near zero and half of a ramp of 60 s
 START_SETTLE_S = 100.0  # the same restart and ramp
 # Polls every 15 s see next to nothing of a change without restart. It still is not free: a second one soon after the
 # first may need a restart (CONTRACT 4), and at no cost at all presets would be exchanged for nothing.
 LEAST_LOSS_S = 5.0
+# So soon after a change another may need a restart that it would not need later (CONTRACT 4 suspects 0 to 120 s).
+SOON_S = 90.0
 EVENTS_KEPT = 50  # of each kind, per model
 EVENTS_NEEDED = 3  # fewer do not replace the start values
 MEASURED_FOR_S = 600.0  # what has not settled by then is not a change like others: dropped
@@ -158,6 +160,22 @@ def loss_s(found: Costs, own_s: float | None) -> float:
     if own_s is not None:
         return own_s
     return START_LOSS_S if found.likely.loss_s is None else max(LEAST_LOSS_S, found.likely.loss_s)
+
+
+def soon_loss_s(found: Costs, own_s: float | None) -> float | None:
+    """Return what a change counts as losing (s) soon after another: with the restart that the model seldom needs.
+
+    None: it counts like any other, as most changes need a restart anyhow, or the operator gave a number.
+    """
+    if own_s is not None or found.likely is found.with_restart:
+        return None
+    return START_LOSS_S if found.with_restart.loss_s is None else found.with_restart.loss_s
+
+
+def is_soon(miner: MinerView) -> bool:
+    """Return whether another change of this miner now would probably need a restart, and later would not."""
+    change = miner.last_change
+    return miner.soon_loss_s is not None and change is not None and change.effective and change.age_s < SOON_S
 
 
 def settle_s(found: Costs, own_s: float | None, *, with_restart: bool) -> float:

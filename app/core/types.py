@@ -313,6 +313,7 @@ class MinerView:
     power_factor: float = 1.0  # learned: what it draws over what its presets say; the operator's watts are not scaled
     hashrate_factor: float = 1.0  # learned likewise
     switch_loss_s: float = 70.0  # seconds of full hashrate that a preset change costs its miner model
+    soon_loss_s: float | None = None  # ... that comes soon after another and then needs a restart
 
     @property
     def change_on_way(self) -> ChangeView | None:

@@ -71,6 +71,7 @@ class _ModelFacts:
     untuned_use: UntunedUse
     worst_case_w: float
     switch_loss_s: float
+    soon_loss_s: float | None
     expected: tuple[_Expected, ...]
 
 
@@ -213,6 +214,7 @@ def _view(
         power_factor=learning.rounded(1.0 if row.power_factor is None else row.power_factor),
         hashrate_factor=learning.rounded(1.0 if row.hashrate_factor is None else row.hashrate_factor),
         switch_loss_s=switching.START_LOSS_S if model is None else model.switch_loss_s,
+        soon_loss_s=None if model is None else model.soon_loss_s,
     )
 
 
@@ -245,6 +247,7 @@ def _model_facts(model: MinerModel, presets: list[ModelPreset]) -> _ModelFacts:
         untuned_use = UntunedUse(model.untuned_use)
     except ValueError:
         untuned_use = UntunedUse.NEVER  # a damaged row must not start an hour of tuning
+    costs = switching.costs(switching.read(model.switches))
     return _ModelFacts(
         alias=model.alias,
         max_preset=model.max_preset,
@@ -252,7 +255,8 @@ def _model_facts(model: MinerModel, presets: list[ModelPreset]) -> _ModelFacts:
         allow_modded_psu=model.allow_modded_psu,
         untuned_use=untuned_use,
         worst_case_w=float(max(known_w)) if known_w else WORST_CASE_W,
-        switch_loss_s=switching.loss_s(switching.costs(switching.read(model.switches)), model.switch_loss_s),
+        switch_loss_s=switching.loss_s(costs, model.switch_loss_s),
+        soon_loss_s=switching.soon_loss_s(costs, model.switch_loss_s),
         expected=tuple(
             (preset.name, preset.expected_power_w, preset.expected_hashrate_ths)
             for preset in presets

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.live.farm import METERED, LiveFarm
+from benchmarks.live.foresight import most_share, river
 from benchmarks.live.scenarios import SCENARIOS, Scenario
 from benchmarks.live.score import Sample, score
 from benchmarks.whole_program import Program
@@ -151,10 +152,12 @@ def _result(job: Job, watch: _Watch) -> dict[str, Any]:
         "changes_count", "failed_count", "duration_s", "reason",
     ))  # fmt: skip
     outcomes = Counter(change["outcome"] for change in changes if change["recorded_s"] >= 0)
+    allowed, ways = river(farm)
     days = job.miners * farm.scenario.length_s / 86_400.0
     return {
         "job": asdict(job),
         "score": asdict(score(watch.samples, farm.truth, farm.load, farm.scenario.falls_s())),
+        "foresight": most_share(farm.truth, ways, allowed),
         "outcomes": dict(outcomes),
         "changes_per_miner_day": outcomes.total() / days,
         "farm": {"load": asdict(farm.load), "steps": farm.truth.steps},

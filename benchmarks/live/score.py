@@ -88,6 +88,23 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What the miners may draw in each second (W): `most_w` is the budget and its band."""
+
+    target_w: np.ndarray
+    budget_w: np.ndarray
+    most_w: np.ndarray
+    available_w: np.ndarray
+
+
+def limits(generation_kw: np.ndarray, farm: TrueFarm, load: Load) -> Limits:
+    """Return what that generation allows the farm."""
+    available_w, target_w = load.available_w(generation_kw), load.target_w(generation_kw)
+    budget_w = np.where(farm.floor_w <= available_w, np.maximum(target_w, farm.floor_w), target_w)
+    return Limits(target_w, budget_w, budget_w + np.maximum(BAND_W, BAND_SHARE * target_w), available_w)
+
+
+@dataclass(frozen=True)
 class Score:
     """Of one run. The losses are what is missing to 100, in % of the bound, and add up with `share` to 100:
 
@@ -113,10 +130,8 @@ def score(samples: Sequence[Sample], farm: TrueFarm, load: Load, falls_s: Sequen
     """Return what the run was worth; a sample stands for the time until the next one."""
     at_s, generation_kw, drawn_w, ths, settled_w, settled_ths = np.array(samples, float).T
     lasts_s = np.diff(at_s, append=2 * at_s[-1] - at_s[-2])
-    available_w = load.available_w(generation_kw)
-    target_w = load.target_w(generation_kw)
-    budget_w = np.where(farm.floor_w <= available_w, np.maximum(target_w, farm.floor_w), target_w)
-    most_w = budget_w + np.maximum(BAND_W, BAND_SHARE * target_w)
+    allowed = limits(generation_kw, farm, load)
+    budget_w, most_w, available_w = allowed.budget_w, allowed.most_w, allowed.available_w
     above = drawn_w > most_w
     credit = np.where(drawn_w > available_w, 0.0, np.where(above, ths * most_w / np.maximum(drawn_w, 1.0), ths))
     best = Clairvoyant(farm)

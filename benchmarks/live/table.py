@@ -7,8 +7,8 @@ from typing import Any
 
 Result = Mapping[str, Any]
 
-HEAD = ("scenario", "miners", "policy", "% of bound", "(off anywhere)", "above target kWh", "above available kWh",
-        "fall to target s", "longest above s", "changes/miner-day",
+HEAD = ("scenario", "miners", "policy", "% of bound", "foresight, at most", "(off anywhere)", "above target kWh",
+        "above available kWh", "fall to target s", "longest above s", "changes/miner-day",
         "confirmed / failed / not applied / other")  # fmt: skip
 LOSSES = ("scenario", "miners", "policy", "switching", "unused watts", "allocation", "above target")
 NAMED = ("confirmed", "failed", "not_applied")
@@ -39,6 +39,7 @@ def _row(result: Result) -> list[str]:
     return [
         *_name(result),
         f"{worth['share']:.1f}",
+        f"{result['foresight']:.1f}",
         f"{worth['share_off']:.1f}",
         f"{worth['above_target_kwh']:.2f}",
         f"{worth['above_available_kwh']:.2f}",

@@ -11,7 +11,18 @@ import pytest
 from app.core import economic
 from app.core.memo import Memo
 from app.core.plan import plan
-from app.core.types import ChangeKind, CycleMemory, MinerState, Mode, Outcome, Plan, Preset, Snapshot, UntunedUse
+from app.core.types import (
+    ChangeKind,
+    CycleMemory,
+    MinerState,
+    MinerView,
+    Mode,
+    Outcome,
+    Plan,
+    Preset,
+    Snapshot,
+    UntunedUse,
+)
 from tests.core.builders import change, fleet, ladder_of, miner, moves, plant, preset, settings, snapshot, stamp, why
 
 MARGIN_FREE = {"policy": "economic", "safety_margin_percent": 0.0}
@@ -356,6 +367,55 @@ def test_room_that_a_start_is_waiting_for_is_not_used_otherwise() -> None:
     decided = plan(farm(60.1, (60.1,) * 5, miners, raise_window_readings=5))
     assert decided.planned_w <= 60_100 - 1740
     assert why(decided, 21) == "stopped; room for it must last 180 s"
+
+
+def stopped(count: int) -> list[MinerView]:
+    return [replace(stopped_one(), id=n, mac=f"02:00:00:00:01:{n:02x}") for n in range(101, 101 + count)]
+
+
+def test_starts_that_wait_for_room_take_no_part_of_the_step() -> None:
+    """Their watts win more than any raise, but not yet: the step of a tenth is for those that can go up now."""
+    low = [miner(n, runs="1850") for n in range(1, 21)]
+    waiting = stopped(10)
+    decided = plan(farm(90.0, (90.0,) * 5, [*low, *waiting]))
+    assert set(moves(decided).values()) == {"2970"}
+    assert 0.08 * 30 * 2970 < decided.planned_w - decided.current_w <= 0.1 * 30 * 2970
+    assert why(decided, 101) == "stopped; room for it must last 180 s"
+    later = plan(farm(90.0, (90.0,) * ALL_ALONG, [*low, *waiting]))
+    assert {change.kind for change in later.changes} == {ChangeKind.START}
+
+
+def test_a_start_that_waits_is_not_made_instead_of_one_that_exceeds_the_step() -> None:
+    """Room for one of them has lasted, but the step is too small even for that one."""
+    top = [miner(n, runs="2970") for n in range(1, 21)]
+    recent = (61.5,) * 5 + (90.0,) * (ALL_ALONG - 5)
+    decided = plan(farm(90.0, recent, [*top, *stopped(3)], raise_window_readings=5, ramp_up_kw_per_min=1.0))
+    assert decided.changes == ()
+
+
+@pytest.mark.parametrize("ramp_kw", [0.5, 1.2])
+def test_starts_that_wait_for_room_take_no_part_of_a_small_ramp(ramp_kw: float) -> None:
+    low = [miner(n, runs="1740") for n in range(1, 21)]
+    decided = plan(farm(90.0, (90.0,) * 5, [*low, *stopped(5)], ramp_up_kw_per_min=ramp_kw))
+    assert decided.changes
+    assert 0 < decided.planned_w - decided.current_w <= 1000 * ramp_kw
+
+
+def test_a_ramp_that_is_used_up_leaves_a_farm_alone_in_which_nothing_can_go_up() -> None:
+    top = [miner(n, runs="2970") for n in range(1, 21)]
+    picture = replace(farm(90.0, (90.0,) * 5, [*top, *stopped(2)], ramp_up_kw_per_min=1.0), raised_last_min_w=1500.0)
+    assert plan(picture).changes == ()
+
+
+def test_a_miner_changed_moments_ago_is_not_cut_where_another_needs_no_restart() -> None:
+    """All ten are alike, but five of them would need a restart now: the cut is for the others to make."""
+    recent = {"last_change": replace(change("2500", "2300", age_s=40.0), outcome=Outcome.CONFIRMED)}
+    miners = [
+        miner(n, runs="2300", switch_loss_s=5.0, soon_loss_s=50.0, **(recent if n > 5 else {})) for n in range(1, 11)
+    ]
+    decided = plan(farm(21.0, miners=miners))
+    assert {change.miner_id for change in decided.changes} <= {1, 2, 3, 4, 5}
+    assert plan(farm(15.0, miners=miners)).planned_w < 18_000  # where it must be, it is cut
 
 
 def test_watts_go_to_a_raise_before_a_start_that_wins_less() -> None:

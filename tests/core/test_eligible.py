@@ -8,12 +8,16 @@ import pytest
 
 from app.core import eligible, ladder
 from app.core.power import account
-from app.core.types import ChangeKind, Ladder, MinerState, Outcome, UntunedUse
+from app.core.types import ChangeKind, ChangeView, Ladder, MinerState, Outcome, UntunedUse
 from tests.core.builders import change, ladder_of, miner, preset, settings
 
 
 def vain(attempt: int = 3, age_s: float = 100.0, outcome: Outcome = Outcome.FAILED, **facts: Any) -> Any:
     return change(attempt=attempt, age_s=age_s, outcome=outcome, **facts)
+
+
+def done(age_s: float) -> ChangeView:
+    return change(age_s=age_s, outcome=Outcome.CONFIRMED)
 
 
 VAIN_RAISE = vain(old="2000", new="2300")
@@ -38,6 +42,10 @@ VAIN_STOP = vain(kind=ChangeKind.STOP)
         ({"state": MinerState.FAILURE}, None, "not settled"),
         ({"state": MinerState.STOPPED}, "is stopped", "is stopped"),
         ({"state": MinerState.SHUTTING_DOWN}, "is shutting-down", "is shutting-down"),
+        # where the model seldom needs a restart, soon after another change it may
+        ({"soon_loss_s": 50.0, "last_change": done(89)}, None, "changed moments ago"),
+        ({"soon_loss_s": 50.0, "last_change": done(90)}, None, None),
+        ({"last_change": done(40)}, None, None),
         ({"throttled_percent": 80}, None, "throttled to 80 %"),
         ({"throttled_percent": 100}, None, None),
         ({"runs": None}, None, "runs preset unknown"),

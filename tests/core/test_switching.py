@@ -14,7 +14,7 @@ from app.core import switching
 from app.core.learning import Poll
 from app.core.switching import Measuring, Switch, costs
 from app.core.types import ChangeKind, ChangeView, MinerState, Outcome
-from tests.core.builders import change, preset
+from tests.core.builders import change, miner, preset
 
 NEW = preset(2000, 80.0)
 TAKEN = change("2300", "2000", age_s=0.0)
@@ -250,3 +250,35 @@ def test_only_the_last_fifty_of_a_kind_count() -> None:
     found = costs(times(60, 400) + times(50, 40))
     assert found.with_restart.events == 50
     assert switching.loss_s(found, None) < 41
+
+
+@pytest.mark.parametrize(
+    ("switches", "own_s", "soon_s"),
+    [
+        ([], None, None),  # nothing seen: every change counts as a restart
+        (times(5, 45), None, None),
+        (times(5, 2, with_restart=False), None, 70),  # presumed, until seen
+        ([*times(5, 2, with_restart=False), *times(2, 45)], None, 70),
+        ([*times(5, 2, with_restart=False), *times(3, 45)], None, 45.01),
+        ([*times(3, 2, with_restart=False), *times(5, 45)], None, None),  # most need one anyhow
+        (times(5, 2, with_restart=False), 12.0, None),  # the operator's number is for all
+    ],
+)
+def test_soon_after_another_a_change_counts_with_the_restart_that_it_may_need(
+    switches: list[Switch], own_s: float | None, soon_s: float | None
+) -> None:
+    assert switching.soon_loss_s(costs(switches), own_s) == (None if soon_s is None else pytest.approx(soon_s))
+
+
+@pytest.mark.parametrize(
+    ("soon_s", "last", "soon"),
+    [
+        (50.0, change(age_s=89.0), True),
+        (50.0, change(age_s=90.0), False),
+        (50.0, None, False),
+        (50.0, replace(change(age_s=10.0), outcome=Outcome.FAILED, effective=False), False),
+        (None, change(age_s=10.0), False),
+    ],
+)
+def test_what_is_soon_after_a_change(soon_s: float | None, last: ChangeView | None, soon: bool) -> None:
+    assert switching.is_soon(miner(soon_loss_s=soon_s, last_change=last)) is soon

@@ -287,6 +287,13 @@ def test_plans_count_the_operators_loss_then_the_learned_one_then_seventy_second
     assert snapshot.load(at(), interval_s=15).miners[0].switch_loss_s == loss_s
 
 
+@pytest.mark.parametrize(("with_restart", "soon_s"), [(True, None), (False, 70.0)])
+def test_plans_know_what_a_change_soon_after_another_may_lose(with_restart: bool, soon_s: float | None) -> None:
+    farm.build(1, at())
+    put_switches(3, 2, with_restart=with_restart)
+    assert view(0).soon_loss_s == soon_s
+
+
 @pytest.mark.parametrize(("settles_s", "own_s", "waits_s"), [(None, None, 100), (200, None, 200), (200, 30.0, 30)])
 def test_it_learns_once_the_model_has_had_its_time(settles_s: float, own_s: float | None, waits_s: float) -> None:
     farm.build(1, at())

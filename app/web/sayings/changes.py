@@ -60,6 +60,7 @@ SAYINGS = (
     say("failure"),
     say("unknown"),
     say("a change is on its way"),
+    say("was changed moments ago: another change now would need a restart"),
     say("is throttled to %(percent)s %% by its firmware"),
     say("runs preset %(preset)s, whose watts are unknown"),
     say("runs preset unknown, whose watts are unknown"),

@@ -13,6 +13,7 @@ GOOD: dict[str, Any] = {
         "reached_s": [21.2, None], "longest_above_s": 22.0,
         "lost_switching": 5.0, "lost_unused": 6.0, "lost_allocation": 0.5, "lost_above": 3.46,
     },
+    "foresight": 95.96,
     "changes_per_miner_day": 123.4,
     "outcomes": {"confirmed": 9, "not_applied": 1, "sent": 2, "superseded": 3},
 }  # fmt: skip
@@ -22,7 +23,7 @@ BAD = {"job": {"scenario": "ramp", "miners": 300, "policy": "stepwise"}, "failed
 def test_a_row_per_run_and_a_failed_one_says_why() -> None:
     lines = table([GOOD, BAD]).splitlines()
     assert lines[2] == (
-        "| steps | 60 | economic | 85.0 | 84.0 | 0.12 | 0.02 | 21 / not | 22 | 123 | 9 / 0 / 1 / 5 |"
+        "| steps | 60 | economic | 85.0 | 96.0 | 84.0 | 0.12 | 0.02 | 21 / not | 22 | 123 | 9 / 0 / 1 / 5 |"
     )
     assert lines[3].startswith("| ramp | 300 | stepwise | failed: ValueError: a / b and more |")
     assert {line.count("|") for line in lines} == {len(HEAD) + 1}
