@@ -32,7 +32,10 @@ def use(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
     memory = _remember(draft, startable, surplus_w)
     if draft.changes:
         return memory, wording.waiting(draft, age, surplus_w)
-    return _use_surplus(draft, memory, startable, surplus_w)
+    memory, reason = _use_surplus(draft, memory, startable, surplus_w)
+    if draft.changes and settings.policy == economic.NAME:
+        memory = replace(memory, surplus_since=snapshot.now)  # what is left has lasted no longer than this use of it
+    return memory, reason
 
 
 def _remember_no_surplus(draft: Draft) -> CycleMemory:

@@ -27,7 +27,10 @@ ARGUMENTS = [
     "--disable-dev-shm-usage",
 ]
 EXPECTED_NOISE = ("422 (UNPROCESSABLE ENTITY)",)  # browsers log every 422 as an error
-LOST_NOISE = ("ERR_CONNECTION_REFUSED", "htmx:sendError", "htmx:afterRequest", "ERR_EMPTY_RESPONSE", "ERR_SOCKET")
+LOST_NOISE = (
+    "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "htmx:sendError", "htmx:afterRequest", "ERR_EMPTY_RESPONSE",
+    "ERR_SOCKET",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -35,10 +35,10 @@ def farm(kw: float, recent: tuple[float, ...] | None = None, miners: Any = None,
     return snapshot(known, kw, recent_available_kw=before, **(MARGIN_FREE | values))
 
 
-def test_the_cut_threshold_is_half_a_percent_of_the_target_and_at_least_the_tolerance() -> None:
-    values = settings(policy="economic")
-    assert economic.cut_above_w(50_000, values) == 500
-    assert economic.cut_above_w(400_000, values) == 2000
+def test_the_cut_threshold_is_a_share_of_the_target_and_at_least_the_tolerance() -> None:
+    assert economic.cut_above_w(400_000, settings(policy="economic")) == 500
+    assert economic.cut_above_w(4_000_000, settings(policy="economic")) == 2000
+    assert economic.cut_above_w(400_000, settings(policy="economic", cut_above_percent=0.5)) == 2000
 
 
 def test_it_cuts_to_the_target_with_few_large_moves() -> None:
@@ -75,7 +75,7 @@ def test_with_a_window_of_one_reading_it_acts_at_once() -> None:
 
 
 def test_a_surplus_that_is_too_small_is_left_alone() -> None:
-    assert plan(farm(46.55)).reason == "Surplus 0.6 kW: less than 0.6 kW is left alone"
+    assert plan(farm(46.55, raise_below_percent=1.0)).reason == "Surplus 0.6 kW: less than 0.6 kW is left alone"
 
 
 def test_the_fast_path_uses_a_large_surplus_down_to_seven_percent_after_two_readings() -> None:
@@ -304,6 +304,18 @@ def test_with_plenty_of_water_for_long_every_miner_goes_to_its_top(lasted_s: flo
     high = [miner(n, runs="2700") for n in range(1, 21)]
     decided = plan(farm(90.0, miners=high, memory=plenty))
     assert set(moves(decided).values()) == ({"2970"} if raised else set())
+
+
+@pytest.mark.parametrize(
+    ("runs", "policy", "raised", "lasted_s"),
+    [("2700", "economic", False, 2000.0), ("1740", "economic", True, 0.0), ("1740", "stepwise", True, 2000.0)],
+)
+def test_a_surplus_that_is_being_used_has_not_lasted(runs: str, policy: str, raised: bool, lasted_s: float) -> None:
+    """Else a river that keeps rising would have the miners go up by their smallest steps, as if there were plenty."""
+    memory = CycleMemory(surplus_since=stamp(-2000), reoptimised_at=stamp())
+    decided = plan(farm(90.0, miners=[miner(n, runs=runs) for n in range(1, 21)], memory=memory, policy=policy))
+    assert bool(decided.changes) == raised
+    assert decided.memory.surplus_since == stamp(-lasted_s)
 
 
 def test_a_ramp_smaller_than_a_whole_way_up_takes_a_part_of_it() -> None:

@@ -42,9 +42,9 @@ SURPLUS = {"delta_w": 14_000.0, "reason": "Surplus 14.0 kW has lasted 136 of 180
         ({}, Outlook(Step.STEADY, 11.0)),
         ({"age_s": 20.0}, Outlook(Step.STEADY, 0.0)),
         ({"delta_w": -400.0}, Outlook(Step.STEADY, 11.0)),
-        ({"delta_w": -14_000.0}, Outlook(Step.LEFT_ALONE, 11.0)),  # half a percent of the target
-        ({"delta_w": -15_000.0}, Outlook(Step.STILL_OVER, 11.0)),
-        ({"delta_w": -15_000.0, "changes": 3}, Outlook(Step.CHANGES, 11.0, 3)),
+        ({"delta_w": -1400.0}, Outlook(Step.LEFT_ALONE, 11.0)),  # not more than 0.05 % of the target
+        ({"delta_w": -1500.0}, Outlook(Step.STILL_OVER, 11.0)),
+        ({"delta_w": -1500.0, "changes": 3}, Outlook(Step.CHANGES, 11.0, 3)),
         (SURPLUS, Outlook(Step.RAISING, 40.0)),
         ({**SURPLUS, "age_s": 50.0}, Outlook(Step.RAISING, 0.0)),
         ({**SURPLUS, "changes": 2}, Outlook(Step.CHANGES, 11.0, 2)),
