@@ -48,6 +48,13 @@ def when_ready(_server):
         _retire_jobs_first(number, signal.getsignal(number))
 
 
+def post_worker_init(_worker):
+    """Nothing that a worker has loaded by now is ever garbage."""
+    from app import garbage
+
+    garbage.settle()
+
+
 def on_exit(_server):
     """Let the work in hand end."""
     from app.jobs import master

@@ -23,7 +23,7 @@ from app.core.farm_hardware import Physics
 from app.core.farm_model import Commands
 from app.core.plan import plan
 from app.core.types import Mode, PlantView, Settings, Snapshot, Stamp
-from app.jobs.master import collect_rarely
+from app.garbage import collect_rarely
 from benchmarks.balancing import prove, traces
 from benchmarks.balancing.farm import Bench, Result, World, miner_view
 from benchmarks.balancing.fleet import LADDERS, fleet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sqlite3
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import master
 from tests.jobs.lab import Lab, a_lab, wait_until
 
 
@@ -171,12 +169,3 @@ def test_without_a_required_setting_it_exits_with_2_and_names_it(lab: Lab) -> No
     assert master.ends(10) == 2
     assert "POWERHIVE_PLANT_API_KEY is empty" in master.log()
     assert "Traceback" not in master.log()
-
-
-def test_the_garbage_collector_comes_rarely_in_the_master() -> None:
-    before = gc.get_threshold()
-    try:
-        master.collect_rarely()
-        assert gc.get_threshold()[0] == master.COLLECT_EVERY
-    finally:
-        gc.set_threshold(*before)
