@@ -7,6 +7,7 @@ database alone opens no miner. The first key seals, every key unseals, so that a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from flask import Flask, current_app
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Dialect
 from app.redaction import Secret
 
 _EXTENSION = "powerhive_keyring"
+_UNSEALED_KEPT = 65_536  # the largest fleet's keys and passwords; each cycle reads them all
 
 
 class Keyring:
@@ -23,12 +25,13 @@ class Keyring:
 
     def __init__(self, keys: Iterable[Secret]) -> None:
         self._fernet = MultiFernet([Fernet(key.reveal()) for key in keys])
+        self.unseal = lru_cache(_UNSEALED_KEPT)(self._unseal)  # 30 us each: 0.1 s per look at 3,000 miners
 
     def seal(self, secret: str) -> str:
         """Return the text as a token of the newest key."""
         return self._fernet.encrypt(secret.encode()).decode("ascii")
 
-    def unseal(self, token: str) -> Secret | None:
+    def _unseal(self, token: str) -> Secret | None:
         """Return the secret; None where none of the keys made this token, or where it was changed since."""
         try:
             return Secret(self._fernet.decrypt(token.encode()).decode())

@@ -29,7 +29,8 @@ class MinerModel(Base):
     version: Mapped[int] = mapped_column(default=1)  # optimistic locking of the operator's edits
     settle_s: Mapped[float | None] = mapped_column()  # the operator's own; wins over what the poller measured
     switch_loss_s: Mapped[float | None] = mapped_column()  # likewise
-    switches: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")  # newest last
+    # Newest last. Deferred: a list of miners would read its model's 3 kB with each row.
+    switches: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]", deferred=True)
 
     presets: Mapped[list[ModelPreset]] = relationship(back_populates="model", cascade="all, delete-orphan")
 

@@ -147,7 +147,9 @@ def of_ids(ids: Sequence[int], *, with_hardware: bool = True) -> list[Miner]:
 def latest_ends(ids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
     """Return (outcome, new preset) of each of these miners' latest change, by id."""
     change = PresetChangeRow
-    newest = select(func.max(change.id)).where(change.miner_id.in_(ids)).group_by(change.miner_id)
+    # One look into the index per miner; a maximum by group would read all that the miners ever did.
+    latest = select(change.id).where(change.miner_id == Miner.id).order_by(change.id.desc()).limit(1)
+    newest = select(latest.correlate(Miner).scalar_subquery()).where(Miner.id.in_(ids))
     query = select(change.miner_id, change.outcome, change.new_preset).where(change.id.in_(newest))
     return {miner_id: (outcome, preset) for miner_id, outcome, preset in db.session.execute(query)}
 
@@ -167,12 +169,20 @@ def place(miner: Miner, wanted: FleetFilter, sort: str) -> Place | None:
     return None if row is None else Place(*row[1:])
 
 
+_LABEL_BEGINS = func.rtrim(Miner.label, "0123456789")
+_LABEL_GROUPS = (
+    select(_LABEL_BEGINS, func.count())
+    .where(Miner.label != "", Miner.retired.is_(False))
+    .group_by(_LABEL_BEGINS)
+    .having(func.count() > 1, _LABEL_BEGINS != "")
+    .order_by(_LABEL_BEGINS)
+    .limit(LABEL_GROUPS)
+)
+
+
 def label_groups() -> list[tuple[str, int]]:
     """Return (how labels begin, miners) for labels that differ in their last digits only: `C1-` of C1-01 and C1-02."""
-    start = func.rtrim(Miner.label, "0123456789")
-    query = select(start, func.count()).where(Miner.label != "", Miner.retired.is_(False)).group_by(start)
-    query = query.having(func.count() > 1, start != "").order_by(start).limit(LABEL_GROUPS)
-    return [(begins, total) for begins, total in db.session.execute(query)]
+    return [(begins, total) for begins, total in db.session.execute(_LABEL_GROUPS)]
 
 
 def matching(query: Select[Any], wanted: FleetFilter, *, joined: bool = True) -> Select[Any]:
@@ -287,8 +297,10 @@ def other_hosts(limit: int, offset: int = 0) -> list[OtherHost]:
     return list(db.session.scalars(query.limit(limit).offset(offset)))
 
 
+_OTHER_HOSTS = select(func.count(OtherHost.ip), func.coalesce(func.sum(case((OtherHost.draws_power, 1), else_=0)), 0))
+
+
 def count_other_hosts() -> tuple[int, int]:
     """Return (hosts without VNish, those of them that draw power)."""
-    drawing = func.coalesce(func.sum(case((OtherHost.draws_power, 1), else_=0)), 0)
-    total, some = db.session.execute(select(func.count(OtherHost.ip), drawing)).one()
+    total, some = db.session.execute(_OTHER_HOSTS).one()
     return total, int(some)

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, scoped_session, selectinload
+from sqlalchemy.orm import Session, scoped_session, selectinload, undefer
+from sqlalchemy.sql.base import ExecutableOption
 
 from app.core import ladder_curve, switching
 from app.core.audit import Action
@@ -49,9 +50,7 @@ class Learned:
 
 def all_models() -> list[MinerModel]:
     """Return every miner model with its ladder, newest first."""
-    return list(
-        db.session.scalars(select(MinerModel).options(selectinload(MinerModel.presets)).order_by(MinerModel.id.desc()))
-    )
+    return list(db.session.scalars(select(MinerModel).options(*_whole()).order_by(MinerModel.id.desc())))
 
 
 def get(alias: str) -> MinerModel:
@@ -211,9 +210,12 @@ def without_max_preset() -> list[tuple[str, str, int]]:
     return [(alias, name, total) for alias, name, total in db.session.execute(query)]
 
 
+_NAMES = select(MinerModel.alias, MinerModel.name).order_by(MinerModel.name)
+
+
 def names() -> list[tuple[str, str]]:
     """Return (alias, name) of every model, by name: for the choices of filters."""
-    rows = db.session.execute(select(MinerModel.alias, MinerModel.name).order_by(MinerModel.name))
+    rows = db.session.execute(_NAMES)
     return [(alias, name) for alias, name in rows]
 
 
@@ -224,8 +226,13 @@ def _operators(model: MinerModel) -> dict[str, Any]:
     return {column: getattr(model, column) for column in columns} | presets
 
 
+def _whole() -> tuple[ExecutableOption, ...]:
+    """A model with its ladder and with what its changes were measured to cost."""
+    return selectinload(MinerModel.presets), undefer(MinerModel.switches)
+
+
 def _by_alias(session: scoped_session[Any] | Session, alias: str) -> MinerModel:
-    query = select(MinerModel).where(MinerModel.alias == alias).options(selectinload(MinerModel.presets))
+    query = select(MinerModel).where(MinerModel.alias == alias).options(*_whole())
     model = session.scalars(query).one_or_none()
     if model is None:
         raise NotFound(f"There is no miner model {alias[:60]}.")

@@ -18,10 +18,12 @@ from app.extensions import db, writing
 from app.models import ApiToken, User, UserSession
 from app.store import audit
 
+_ANYBODY = select(User.id).limit(1)  # asked with each request
+
 
 def anybody() -> bool:
     """Whether there is any user: then the door is locked."""
-    return db.session.scalar(select(User.id).limit(1)) is not None
+    return db.session.scalar(_ANYBODY) is not None
 
 
 def everybody() -> list[User]:

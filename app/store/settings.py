@@ -151,6 +151,9 @@ def put(
             audit.note(session, who, Action.SETTING, name, now, old=old, new=value, reason=reason)
 
 
+_STORED = select(SettingRow.name, SettingRow.value)  # read with each request and cycle
+
+
 def _stored(session: scoped_session[Any] | Session) -> dict[str, Any]:
-    rows = session.execute(select(SettingRow.name, SettingRow.value))
+    rows = session.execute(_STORED)
     return {name: value for name, value in rows}  # noqa: C416 - typed

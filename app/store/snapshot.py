@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row, String, case, cast, func, select
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session, scoped_session, undefer
 
 from app.core import economic, learning, presence, switching
 from app.core import ladder as ladders
@@ -235,9 +235,8 @@ def _models(session: AnySession) -> dict[int, _ModelFacts]:
     presets: dict[int, list[ModelPreset]] = {}
     for preset in session.scalars(select(ModelPreset).order_by(ModelPreset.model_id, ModelPreset.name)):
         presets.setdefault(preset.model_id, []).append(preset)
-    return {
-        model.id: _model_facts(model, presets.get(model.id, [])) for model in session.scalars(select(MinerModel)).all()
-    }
+    models = session.scalars(select(MinerModel).options(undefer(MinerModel.switches)))
+    return {model.id: _model_facts(model, presets.get(model.id, [])) for model in models}
 
 
 def _model_facts(model: MinerModel, presets: list[ModelPreset]) -> _ModelFacts:
