@@ -45,7 +45,7 @@ def rows() -> Response:
 
     204 where nothing differs from the version `shown`.
     """
-    body = _rows(fleet_list.of_ids(_asked_ids(), with_hardware=False))
+    body = _rows(fleet_list.of_ids(_asked_ids(), as_listed=True))
     version = hashlib.sha256(body.encode()).hexdigest()[:16]
     if request.args.get("shown") == version:
         return Response(status=204)
@@ -144,7 +144,7 @@ def _row_context(miners: Sequence[Miner], view: View) -> dict[str, Any]:
         "now": clock.utcnow(),
         "why": cycles.explain_each(miners),
         "ends": fleet_list.latest_ends([miner.id for miner in miners]),
-        "state_words": views.state_words(),
+        "mark_words": views.mark_words(),
     }
 
 

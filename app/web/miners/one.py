@@ -126,7 +126,7 @@ def _live_context(picture: Picture) -> dict[str, Any]:
         "why": cycles.explain_each([miner])[miner.mac],
         "order": commands.latest_of(miner.id),
         "end": (picture.changes[0].outcome, picture.changes[0].new_preset) if picture.changes else None,
-        "state_words": views.state_words(),
+        "mark_words": views.mark_words(),
         "marks": _marks(picture),
     }
 

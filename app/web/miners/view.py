@@ -148,8 +148,8 @@ def filter_words(view: View, model_names: dict[str, str]) -> list[tuple[str, str
     return [(name, value) for name, value in asked if value]
 
 
-def state_words() -> dict[str, str]:
-    """What a miner does, in words, by the firmware's name of the state."""
+def mark_words() -> dict[str, str]:
+    """What marks say of a miner: what it does, by the firmware's name of the state, and what is the matter with it."""
     return {
         "mining": _("mining"),
         "auto-tuning": _("tuning"),
@@ -160,4 +160,11 @@ def state_words() -> dict[str, str]:
         "stopped": _("stopped"),
         "failure": _("failure"),
         "unknown": _("unknown state"),
+        "retired": _("retired"),
+        "offline": _("offline"),
+        "held": _("held"),
+        "failed": _("change failed"),
+        "not_applied": _("change not applied"),
+        "stop": _("stop"),
+        "not_opened": _("not opened"),
     }
