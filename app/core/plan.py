@@ -224,15 +224,13 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
     )
 
 
-def _sending_order(change: PresetChange) -> tuple[float, bool, float, str]:
-    """Cuts first, those before all whose miners draw the most; then raises, the smallest first.
+def _sending_order(change: PresetChange) -> tuple[bool, bool, float, str]:
+    """Cuts first, of them presets before stops, what frees the most before all; then raises, the smallest first.
 
-    Most presets restart their miner, so a cut takes all that it draws at once, as a stop does. By what they free in the
-    end, all stops would go before all presets; and presets for which no time is left then wait for the cooldown of the
-    vain change, which a stop does not need. Of equal miners presets go first for that reason.
+    Most presets restart their miner, so they take all that it draws at once, as a stop does. And presets for which no
+    time is left have to wait for the cooldown of the vain change, which a stop does not need.
     """
-    draws_w = change.old_power_w if change.delta_w < 0 else 0.0
-    return -draws_w, change.kind is ChangeKind.STOP, change.delta_w, change.mac
+    return change.delta_w >= 0, change.kind is ChangeKind.STOP, change.delta_w, change.mac
 
 
 def _status(draft: Draft, age: DataAge) -> BalanceStatus:
