@@ -6,8 +6,6 @@ demands; cuts; and only where none of these moved anything, raises. Every change
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from app.core import data_age, economic, eligible, policies, surplus, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
@@ -23,6 +21,7 @@ from app.core.types import (
     Origin,
     Override,
     Plan,
+    PresetChange,
     Settings,
     Snapshot,
 )
@@ -197,8 +196,6 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
     plant, books = draft.snapshot.plant, draft.books
     reason = reason or wording.on_target(draft)
     cut_capacity_w, raise_room_w = draft.capacity_w()
-    changes = sorted(draft.changes.values(), key=attrgetter("mac"))
-    changes.sort(key=attrgetter("delta_w"))  # the largest cut first
     return Plan(
         status=_status(draft, age),
         reason=reason,
@@ -215,7 +212,7 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
         increases_allowed=age.increases_allowed,
         send=draft.snapshot.settings.mode is Mode.ARMED,
         data_age_s=age.age_s,
-        changes=tuple(changes),
+        changes=tuple(sorted(draft.changes.values(), key=_sending_order)),
         skipped=tuple(skip for miner_id, skip in draft.skips.items() if miner_id not in draft.changes),
         accounted={miner_id: account.power_w for miner_id, account in books.accounts.items()},
         remembered=books.remembered,
@@ -225,6 +222,15 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
         planned_w=draft.planned_w,
         stays=wording.stays(draft, reason),
     )
+
+
+def _sending_order(change: PresetChange) -> tuple[bool, bool, float, str]:
+    """Cuts first, of them presets before stops, what frees the most before all; then raises, the smallest first.
+
+    Most presets restart their miner, so they take all that it draws at once, as a stop does. And presets for which no
+    time is left have to wait for the cooldown of the vain change, which a stop does not need.
+    """
+    return change.delta_w >= 0, change.kind is ChangeKind.STOP, change.delta_w, change.mac
 
 
 def _status(draft: Draft, age: DataAge) -> BalanceStatus:

@@ -408,7 +408,7 @@ class Settings:
     surplus_lasts_s: int = 30
     horizon_s: int = 1200
     cut_above_percent: float = 0.05
-    raise_below_percent: float = 0.7
+    raise_below_percent: float = 0.65
     raise_window_readings: int = 12
     fast_raise_percent: float = 7.0
     raise_step_percent: float = 10.0

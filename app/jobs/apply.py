@@ -91,7 +91,7 @@ def is_cut(change: PresetChange) -> bool:
 def apply(
     changes: Iterable[PresetChange], context: ChangeContext, job: JobContext, *, hands: Hands | None = None
 ) -> list[Result]:
-    """Pass `changes` through the door and send them: cuts at once, the largest first; then raises in small groups.
+    """Pass `changes` through the door and send them: cuts at once, in the order given; then raises in small groups.
 
     Returns one result per change that was tried. A raise for which no time is left is not tried at all (it keeps no
     row and no cooldown); a cut for which none is left gets its row and fails as "not sent".
@@ -100,7 +100,7 @@ def apply(
         PowerHiveError: the database takes no rows. What could not get one was not sent.
     """
     wanted = list(changes)
-    cuts = sorted((change for change in wanted if is_cut(change)), key=lambda c: (c.delta_w, c.mac))
+    cuts = [change for change in wanted if is_cut(change)]
     raises = [change for change in wanted if not is_cut(change)]
     results = _pass(cuts, context, job, hands or miner_client) if cuts else []
     for group in _groups(raises, RAISE_GROUP):

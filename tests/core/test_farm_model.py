@@ -117,6 +117,18 @@ def test_what_cannot_leave_in_time_is_planned_anew_and_held_up_by_the_cooldown_o
     assert {(change.outcome, change.attempt) for change in late} == {(Outcome.FAILED, 1)}
 
 
+def test_of_more_commands_than_fit_the_stops_are_left_which_need_no_cooldown() -> None:
+    views = [*fleet(20, alias="s21pro", runs="3540"), *(miner(n, runs="2970") for n in range(21, 41))]
+    watched = Watched()
+    found = run([ModelMiner(view) for view in views], every_15_s(drop(145.0, 65.0, 20), 120), 120, solver=watched,
+                settings=replace(ARMED, policy="economic"), commands=Commands(per_s=2.5))  # fmt: skip
+    first, second = watched.plans[2].changes, watched.plans[3].changes  # at 30 and 45 s
+    assert [change.kind for change in first] == [ChangeKind.PRESET] * 27 + [ChangeKind.STOP] * 13
+    assert [change.kind for change in second] == [ChangeKind.STOP] * 9
+    assert [cycle.sent for cycle in found.cycles[2:5]] == [31, 9, 0]
+    assert found.cycles[4].accounted_w <= found.cycles[4].target_w
+
+
 @pytest.mark.parametrize("policy", ["stepwise", "economic"])
 def test_no_miner_is_changed_twice_within_its_cooldown(policy: str) -> None:
     solver = Watched()

@@ -204,7 +204,25 @@ def test_the_numbers_of_a_plan_fit_together() -> None:
     assert decided.raise_room_w == 500
     assert decided.delta_w == decided.target_w - decided.current_w
     assert decided.planned_w == decided.current_w + sum(c.delta_w for c in decided.changes)
-    assert [c.delta_w for c in decided.changes] == sorted(c.delta_w for c in decided.changes)
+
+
+def test_cuts_go_out_by_what_their_miners_draw_be_they_presets_or_stops() -> None:
+    best, worst = "s21pro", "s19jpro"
+    views = miner(1, best, "3540"), miner(2, worst, "2970"), miner(3, best, "3450"), miner(4, worst, "2700")
+    decided = plan(snapshot(views, 6.5, policy="economic"))
+    assert [(c.miner_id, c.kind) for c in decided.changes] == [
+        (1, ChangeKind.PRESET), (3, ChangeKind.PRESET), (2, ChangeKind.STOP), (4, ChangeKind.STOP),
+    ]  # fmt: skip
+
+
+def test_raises_go_out_after_the_cuts_the_smallest_first() -> None:
+    farm = (*(miner(n, "s19jpro", "2970") for n in range(1, 5)), *(miner(n, "s21pro", "2550") for n in range(5, 9)))
+    memory = CycleMemory(reoptimised_at=stamp(-301))
+    decided = plan(snapshot(farm, 24.6, policy="economic", memory=memory, recent_available_kw=(24.6,) * 20))
+    deltas = [c.delta_w for c in decided.changes]
+    cuts, raises = [w for w in deltas if w < 0], [w for w in deltas if w > 0]
+    assert len(cuts) > 1 < len(raises)
+    assert deltas == cuts + sorted(raises)
 
 
 def test_an_emergency_while_everything_is_being_stopped_leaves_the_operators_stops_alone() -> None:

@@ -173,11 +173,11 @@ def test_a_miner_that_did_not_save_its_lowest_preset_is_not_started(job: JobCont
     assert "3000 instead of 1500" in str(result.sentence)
 
 
-def test_cuts_go_first_the_largest_before_all_and_raises_in_groups(job: JobContext) -> None:
+def test_cuts_go_first_in_the_order_of_the_plan_and_raises_in_groups(job: JobContext) -> None:
     farm.build(20, clock.stamp(), running="2000")
     hands = FakeHands()
     raises = [farm.change(i, "2500", old="2000") for i in range(1, 18)]
-    cuts = [farm.change(18, "1500", old="2000"), farm.change(19, None, kind=STOP, old="2000")]
+    cuts = [farm.change(19, None, kind=STOP, old="2000"), farm.change(18, "1500", old="2000")]
     results = apply(job, hands, *raises, *cuts)
     assert all(result.effective for result in results)
     assert {who for _, who, _ in hands.calls[:2]} == {18, 19}
