@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demo import processes
+from tests import running
 from tests.conftest import ROOT
 
 
@@ -57,16 +58,7 @@ class Demo:
 
     def processes_left(self) -> list[int]:
         """The processes that belong to this demo's folder or started with it."""
-        left = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    environment = (entry / "environ").read_bytes()
-                except OSError:
-                    continue
-                if f"POWERHIVE_INSTANCE={self.folder}\0".encode() in environment:
-                    left.append(int(entry.name))
-        return left
+        return running.with_setting(f"POWERHIVE_INSTANCE={self.folder}\0")
 
     def workers(self) -> set[int]:
         """The processes that serve pages: children of a process of this demo that belongs to it, too."""

@@ -17,24 +17,16 @@ from benchmarks.live.__main__ import main
 from benchmarks.live.one import Job
 from benchmarks.live.runs import ended, result_of
 from benchmarks.live.table import table
+from tests import running
 from tests.conftest import ROOT
 from tests.jobs.lab import wait_until
 
 TINY = ("--miners", "6", "--scenarios", "flapping", "--interval-s", "2", "--warm-up-s", "2", "--minutes", "0.1")
 
 
-def processes_of(folder: Path) -> list[str]:
+def processes_of(folder: Path) -> list[int]:
     """Return the processes whose PowerHive lives in that folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if f"POWERHIVE_INSTANCE={folder}/".encode() in environment:
-                found.append(entry.name)
-    return found
+    return running.with_setting(f"POWERHIVE_INSTANCE={folder}/")
 
 
 @pytest.mark.xdist_group("live")
