@@ -7,9 +7,10 @@ target of the last minutes (`usable`). Limits, modes, ages and ramps are `plan`'
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from app.core import allocation, eligible, power, switching
 from app.core.allocation import Menu
@@ -27,19 +28,19 @@ NEUTRAL_THS_PER_W = 0.04
 TUNING_SERVES = 12  # times: a preset is tuned once and used again and again, so each use counts a part of the loss
 LONGEST_HORIZON_S = 14_400.0
 MOST_LOST_SHARE = 0.125  # of the horizon: what a change may count as lost at most
-LASTING_S = 300.0  # how long water has to have been short before a stop is a choice of value
+LASTING_S = 300.0  # how long water has to have been short before a stop is a choice of value, or calm to be calm again
+MOVED_SHARE, MOVED_HORIZON = 0.15, 0.75  # a river that moved by so much in that time; the part of the horizon it leaves
 ROUNDING_W = 1e-6  # sums of thousands of watts differ by their order
 
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """How much of a surplus may be used (W), how much of it in this cycle, and the sentence that says why not more.
+    """How much of a surplus may be used (W), and the sentence that says why not more.
 
     `step_w`: the most that one reading may raise, whatever it is raised for.
     """
 
     power_w: float
-    now_w: float
     step_w: float
     reason: str
 
@@ -63,21 +64,20 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * fleet_max_w)
     step_w = max(settings.raise_step_percent / 100.0 * fleet_max_w, max(highest_w, default=0.0))
     room_w = min(targets) - planned_w if len(targets) >= wanted else 0.0
-    if len(targets) >= 2:
-        lower_w = min(targets[-2:])
-        room_w = max(room_w, lower_w * (1.0 - settings.fast_raise_percent / 100.0) - planned_w)
+    room_w = max(room_w, _fast_w(targets, settings) - planned_w)
     surplus = f"surplus {(target_w - planned_w) / 1000.0:,.1f} kW"
     if room_w < least_w:
         if target_w - planned_w < least_w:
-            return Usable(0.0, 0.0, step_w, f"{surplus}: less than {least_w / 1000.0:,.1f} kW is left alone")
+            return Usable(0.0, step_w, f"{surplus}: less than {least_w / 1000.0:,.1f} kW is left alone")
         lasted = _lasted(targets, planned_w + least_w)
         ages_s = lasted * snapshot.reading_interval_s, wanted * snapshot.reading_interval_s
-        return Usable(0.0, 0.0, step_w, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
-    now_w = min(room_w, step_w)
-    part = f"{surplus}, of it {now_w / 1000.0:,.1f} kW may be used"
-    if snapshot.plant is not None and not snapshot.plant.is_new:  # else two cycles on one reading would take two steps
-        return Usable(0.0, 0.0, step_w, f"{part} with the next reading")
-    return Usable(room_w, now_w, step_w, f"{part} now")
+        return Usable(0.0, step_w, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
+    # Two cycles on one reading would take two steps.
+    waits = snapshot.plant is not None and not snapshot.plant.is_new
+    part = f"{surplus}, of it {room_w / 1000.0:,.1f} kW may be used"
+    if room_w > step_w:
+        return Usable(0.0 if waits else room_w, step_w, f"{part}, {step_w / 1000.0:,.1f} kW with each reading")
+    return Usable(0.0 if waits else room_w, step_w, f"{part} {'with the next reading' if waits else 'now'}")
 
 
 def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list[float]:
@@ -88,10 +88,42 @@ def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list
 
 
 def restart_room_w(snapshot: Snapshot, target_w: float, planned_w: float) -> float:
-    """Return the room for stopped miners that has been there all along (W): for `restart_room_lasts_s` (SPEC 6)."""
-    readings = readings_for_restart(snapshot.settings, snapshot.reading_interval_s)
+    """Return the room for stopped miners (W): what has been there for `restart_room_lasts_s`, or that of the fast path.
+
+    The former is SPEC 6's. The fast path is the issue's for every raise. It is closed to starts while the river falls again and again: a
+    preset that was raised too soon is cut again, but a miner that is started for half a minute has only been worn.
+    """
+    settings = snapshot.settings
+    readings = readings_for_restart(settings, snapshot.reading_interval_s)
     targets = recent_targets_w(snapshot, target_w, readings)
-    return max(0.0, min(targets) - planned_w) if len(targets) >= readings else 0.0
+    room_w = min(targets) - planned_w if len(targets) >= readings else 0.0
+    if not falls_again_and_again(snapshot, target_w):
+        room_w = max(room_w, _fast_w(targets, settings) - planned_w)
+    return max(0.0, room_w)
+
+
+def room_must_last(snapshot: Snapshot, target_w: float) -> str:
+    """Return what a stopped miner waits for, with its numbers."""
+    settings = snapshot.settings
+    lasts = f"room for it must last {settings.restart_room_lasts_s} s"
+    if settings.fast_raise_percent >= 100:
+        return lasts
+    if falls_again_and_again(snapshot, target_w):
+        return f"{lasts}, as the river fell more than once in {LASTING_S / 60.0:.0f} min"
+    return f"{lasts}, or two readings with {settings.fast_raise_percent:g} % of the target to spare"
+
+
+def falls_again_and_again(snapshot: Snapshot, target_w: float) -> bool:
+    """Return whether the river fell more than once within some minutes, by more than the fast path leaves unused."""
+    least = 1.0 - snapshot.settings.fast_raise_percent / 100.0
+    targets = _lasting_targets_w(snapshot, target_w)
+    fell = [after < before * least for before, after in itertools.pairwise(targets)]
+    return sum(now and not before for before, now in itertools.pairwise([False, *fell])) > 1
+
+
+def _fast_w(targets: Sequence[float], settings: Settings) -> float:
+    """Return the power up to which a surplus of two readings may be used at once (W)."""
+    return min(targets[-2:]) * (1.0 - settings.fast_raise_percent / 100.0) if len(targets) >= 2 else 0.0
 
 
 def shortage_has_lasted(snapshot: Snapshot, target_w: float) -> bool:
@@ -145,24 +177,41 @@ def _lasted(targets: Sequence[float], level_w: float) -> int:
     return next((n for n, target in enumerate(reversed(targets)) if target < level_w), len(targets))
 
 
-def for_lasting_surplus(settings: Settings, lasted_s: float) -> Settings:
-    """Return the settings with a horizon that follows how long there has been a surplus: doubled each time it doubles.
+def for_this_river(snapshot: Snapshot, target_w: float, surplus_lasted_s: float) -> Settings:
+    """Return the settings with the horizon of a raise, which follows how long the river tends to stay.
 
     What has been there for hours is not gone in twenty minutes: with plenty of water every miner is to go to its top,
-    though its last step wins a few percent only. In doublings, so that what was worked out stays valid for a while.
+    though its last step wins a few percent only. So it doubles each time a surplus has lasted twice as long; in
+    doublings, so that what was worked out stays valid for a while. A river that moved far a few minutes ago may do so
+    again: then the steps that win the least are not worth a restart yet.
     """
+    settings = snapshot.settings
     horizon_s = settings.horizon_s
-    while 2 * horizon_s <= min(lasted_s, LONGEST_HORIZON_S):
+    while 2 * horizon_s <= min(surplus_lasted_s, LONGEST_HORIZON_S):
         horizon_s *= 2
+    if horizon_s == settings.horizon_s and _moved_far(snapshot, target_w):
+        horizon_s = round(MOVED_HORIZON * horizon_s)
     return replace(settings, horizon_s=horizon_s)
+
+
+def _moved_far(snapshot: Snapshot, target_w: float) -> bool:
+    targets = _lasting_targets_w(snapshot, target_w)
+    return min(targets) < max(targets) * (1.0 - MOVED_SHARE)
+
+
+def _lasting_targets_w(snapshot: Snapshot, target_w: float) -> list[float]:
+    return recent_targets_w(snapshot, target_w, _readings_for(LASTING_S, snapshot.reading_interval_s))
 
 
 @dataclass(frozen=True, slots=True)
 class Raises:
-    """Raises and starts to be made now, and the stopped miners for which room is kept that has not lasted yet."""
+    """Raises and starts to be made now, and the stopped miners for which room is kept: it has not lasted yet, or the
+    step of this reading is used up.
+    """
 
     moves: list[Move]
     waiting: list[MinerView]
+    later: list[MinerView] = field(default_factory=list)
 
 
 class Economic:
@@ -176,30 +225,27 @@ class Economic:
         return _moves(self._solve(candidates, -need_w, down=True, up=False)[0])
 
     def increase(
-        self, candidates: Sequence[Candidate], room_w: float, now_w: float, start_room_w: float = math.inf
-    ) -> Raises:
-        """Use `room_w` where it wins the most, by raises and starts; return what of that fits into `now_w`.
+        self, candidates: Sequence[Candidate], room_w: float, ramp_w: float, step_w: float,
+        start_room_w: float = math.inf,
+    ) -> Raises:  # fmt: skip
+        """Use `room_w` where it wins the most, by raises and starts; return what of that the ramp and the step allow.
 
         Solved for all of the room, and the rest of the moves is left to later cycles: no miner shall go up by a part of
-        its way now and by another in the next minute, which would lose two restarts. Starts beyond `start_room_w` have
-        to wait: they keep their part of the room, but take nothing of `now_w`.
+        its way now and by another in the next minute, which would lose two restarts. `ramp_w`: the most for all of them
+        together; `step_w`: for the raises, and as much for the starts. Starts beyond `start_room_w` have to wait: they
+        keep their part of the room, but take nothing of the ramp.
         """
         picks = self._solve(candidates, room_w, down=False, up=True)[0]
         able, waiting = _ready(picks, start_room_w)
-        watts = [step.power_w - candidate.power_w for candidate, step in able]
-        if not able or sum(watts) <= now_w + ROUNDING_W:
-            return Raises(_moves(able), waiting)
-        if min(watts) > now_w + ROUNDING_W:  # a ramp smaller than any way: a part of one
-            waits = {miner.id for miner in waiting}
+        now_w = min(ramp_w, step_w)
+        if able and min(step.power_w - candidate.power_w for candidate, step in able) > now_w + ROUNDING_W:
+            waits = {miner.id for miner in waiting}  # a ramp smaller than any way: a part of one
             others = [candidate for candidate in candidates if candidate.miner.id not in waits]
             return Raises(_moves(self._solve(others, now_w, down=False, up=True)[0]), waiting)
-        first: list[_Pick] = []
-        for candidate, step in able:
-            delta_w = step.power_w - candidate.power_w
-            if delta_w <= now_w + ROUNDING_W:
-                first.append((candidate, step))
-                now_w -= delta_w
-        return Raises(_moves(first), waiting)
+        first = _within(able, ramp_w, step_w)
+        now = {candidate.miner.id for candidate, _ in first}
+        later = [c.miner for c, _ in able if c.miner.id not in now and eligible.stopped_by_us(c.miner)]
+        return Raises(_moves(first), waiting, later)
 
     def exchange(self, candidates: Sequence[Candidate], room_w: float) -> list[Move]:
         """Move watts from where they win little to where they win more, and use `room_w` (below 0: free so much).
@@ -332,6 +378,24 @@ def _ready(picks: Iterable[_Pick], start_room_w: float) -> tuple[list[_Pick], li
             start_room_w -= step.power_w
         able.append((candidate, step))
     return able, waiting
+
+
+def _within(picks: Iterable[_Pick], ramp_w: float, step_w: float) -> list[_Pick]:
+    """Return the first ones that fit. Starts have a step of their own: the step softens the dip of those that restart
+    from their work, and who is stopped has none."""
+    found: list[_Pick] = []
+    raises_w = starts_w = step_w
+    for candidate, step in picks:
+        delta_w, starts = step.power_w - candidate.power_w, eligible.stopped_by_us(candidate.miner)
+        if delta_w > min(ramp_w, starts_w if starts else raises_w) + ROUNDING_W:
+            continue
+        found.append((candidate, step))
+        ramp_w -= delta_w
+        if starts:
+            starts_w -= delta_w
+        else:
+            raises_w -= delta_w
+    return found
 
 
 def _ths_per_w(pick: _Pick) -> float:

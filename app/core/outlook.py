@@ -30,6 +30,7 @@ class Step(StrEnum):
     RAISES_BLOCKED = "raises blocked"
     RAISING = "raising"
     STARTING = "starting"
+    STARTING_OR_SOONER = "starting, or sooner"  # by the economic policy's fast path
     ROOM_LEFT = "room left"
     STEADY = "steady"
 
@@ -115,7 +116,8 @@ def _of_farm(decided: Decided, settings: Settings, stopped_by_us: int, next_cycl
     if raising_s is not None:
         return Outlook(Step.RAISING, raising_s)
     if stopped_by_us and decided.room_lasted_s is not None:
-        return Outlook(Step.STARTING, max(next_cycle_s, settings.restart_room_lasts_s - decided.room_lasted_s))
+        step = Step.STARTING_OR_SOONER if decided.policy == economic.NAME else Step.STARTING
+        return Outlook(step, max(next_cycle_s, settings.restart_room_lasts_s - decided.room_lasted_s))
     if decided.delta_w > settings.tolerance_w:
         return Outlook(Step.ROOM_LEFT, next_cycle_s)
     return Outlook(Step.STEADY, next_cycle_s)

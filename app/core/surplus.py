@@ -10,7 +10,7 @@ from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
 from app.core.policies import Candidate
-from app.core.types import ChangeKind, CycleMemory, MinerView, Override, Settings, Snapshot, Stamp
+from app.core.types import ChangeKind, CycleMemory, MinerView, Override, Snapshot, Stamp
 
 
 def use(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
@@ -72,7 +72,7 @@ def _use_surplus(
         started_w = _start(draft, _startable_within(draft, memory.restart_room_w), budget_w)
         budget_w -= started_w
         memory = _room_left(draft, memory)
-    _note_waiting(draft, startable, _room_must_last(settings))
+    _note_waiting(draft, startable, f"room for it must last {settings.restart_room_lasts_s} s")
     if not _has_lasted(memory.surplus_since, snapshot, settings.surplus_lasts_s):
         return memory, wording.surplus_lasts(draft, surplus_w, memory.surplus_since or snapshot.now)
     raise_w = min(budget_w, surplus_w - reserved_w)
@@ -96,29 +96,28 @@ def _note_waiting(draft: Draft, startable: Iterable[MinerView], why: str) -> Non
             draft.skip(miner, f"stopped; {why}")
 
 
-def _room_must_last(settings: Settings) -> str:
-    return f"room for it must last {settings.restart_room_lasts_s} s"
-
-
 def _raise_economically(
     draft: Draft, memory: CycleMemory, startable: list[MinerView], budget_w: float
 ) -> tuple[CycleMemory, str]:
     """Raise and start what the policy finds usable. A start that is worth its watts keeps them until it may be made."""
-    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    snapshot = draft.snapshot
     surplus_w = draft.target_w - draft.planned_w
     usable = economic.usable(snapshot, draft.target_w, draft.planned_w, draft.highest_w())
+    must_last = economic.room_must_last(snapshot, draft.target_w)
     if usable.power_w <= 0:
-        _note_waiting(draft, startable, _room_must_last(settings))
+        _note_waiting(draft, startable, must_last)
         return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason), usable.step_w)
     raisable = _raisable(draft)
     room_w = economic.restart_room_w(snapshot, draft.target_w, draft.planned_w)
     raises = _economic(draft, memory).increase(
         [*raisable, *(draft.startable(miner) for miner in startable)],
         usable.power_w,
-        min(budget_w, usable.now_w),
+        min(budget_w, usable.power_w),
+        usable.step_w,
         room_w,
     )
-    _note_waiting(draft, raises.waiting, _room_must_last(settings))
+    _note_waiting(draft, raises.waiting, must_last)
+    _note_waiting(draft, raises.later, "its start waits for the ramp, or the step of the next reading")
     if not raises.moves and not raises.waiting:
         _note_waiting(draft, startable, "its watts win more elsewhere, or wait for the ramp")
         return memory, wording.increased(draft, surplus_w, 0.0, raisable)
@@ -127,7 +126,7 @@ def _raise_economically(
         if not eligible.stopped_by_us(miner):
             draft.move(move.candidate, move.step, move.reason)
         elif move.step.power_w > room_w:
-            draft.skip(miner, f"stopped; {_room_must_last(settings)}")
+            draft.skip(miner, f"stopped; {must_last}")
         else:
             room_w -= move.step.power_w
             draft.start(miner, move.reason)
@@ -229,7 +228,7 @@ def _economic(draft: Draft, memory: CycleMemory) -> Economic:
     """Return the policy with the horizon that this surplus deserves."""
     since = memory.surplus_since
     lasted_s = 0.0 if since is None else since.elapsed_s(draft.snapshot.now)
-    return Economic(economic.for_lasting_surplus(draft.snapshot.settings, lasted_s))
+    return Economic(economic.for_this_river(draft.snapshot, draft.target_w, lasted_s))
 
 
 def may_stop_for_value(draft: Draft) -> bool:

@@ -88,7 +88,8 @@ def _sentence(seen: Outlook, settings: Settings, *, sends: bool) -> str:
     return told.get(seen.step) or _("looking again in %(left)s")
 
 
-_OF_THE_FARM = (Step.STILL_OVER, Step.LEFT_ALONE, Step.RAISES_BLOCKED, Step.RAISING, Step.STARTING, Step.ROOM_LEFT)
+_OF_THE_FARM = (Step.STILL_OVER, Step.LEFT_ALONE, Step.RAISES_BLOCKED, Step.RAISING, Step.STARTING,
+                Step.STARTING_OR_SOONER, Step.ROOM_LEFT)  # fmt: skip
 
 
 def _plant_and_program() -> dict[Step, str]:
@@ -114,11 +115,13 @@ def _farm(*, sends: bool) -> dict[Step, str]:
             Step.STILL_OVER: _("the next cycle cuts what it may, in %(left)s"),
             Step.RAISING: _("raising in %(left)s if the surplus lasts"),
             Step.STARTING: _("stopped miners start in %(left)s at the earliest, if the room lasts"),
+            Step.STARTING_OR_SOONER: _("stopped miners start in %(left)s if the room lasts, sooner if it grows"),
         }
     return common | {
         Step.STILL_OVER: _("armed, the next cycle would cut what it may"),
         Step.RAISING: _("armed, it would raise in %(left)s if the surplus lasts"),
         Step.STARTING: _("armed, it would start stopped miners in %(left)s at the earliest"),
+        Step.STARTING_OR_SOONER: _("armed, it would start stopped miners in %(left)s, sooner if the room grows"),
     }
 
 

@@ -235,7 +235,7 @@ def _pace_words() -> dict[str, Words]:
         ),
         "restart_room_lasts_s": Words(
             _("Room lasts"),
-            _("How long that room must have lasted."),
+            _("How long that room must have lasted. Economic: or two readings with the fast raise's share to spare."),
         ),
     }  # fmt: skip
 
@@ -260,11 +260,11 @@ def _economic_words() -> dict[str, Words]:
         ),
         "fast_raise_percent": Words(
             _("Fast raise above"),
-            _("A surplus beyond this share of the target may be used after two readings."),
+            _("A surplus beyond this share of the target may be used after two readings, for starts too."),
         ),
         "raise_step_percent": Words(
             _("Largest raise"),
-            _("Share of the fleet's maximum that is raised in one cycle at most."),
+            _("Share of the fleet's maximum that is raised in one cycle at most. As much again may be started."),
         ),
         "reoptimise_s": Words(
             _("Exchange every"),

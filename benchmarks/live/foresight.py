@@ -20,8 +20,8 @@ by second. So any such prices give a bound; good ones are found in rounds.
 
 `counted_share` is the like for one who counts a miner with all the power of its preset from the moment it is told (SPEC
 4), and with the rules of when (`by_the_rule`): no more than the lowest of 12 readings or the fast path, in steps of a
-tenth, and no start before room for it has lasted. A bound for who keeps to these and uses the water that he has: who
-stood low on purpose could start miners sooner.
+tenth (two where there are starts too), and no start before room for it has lasted, or a fast path is open to it. A
+bound for who keeps to these and uses the water that he has: who stood low on purpose could start miners sooner.
 
 `python -m benchmarks.live.foresight [--miners 60 300]` prints all of it for each scenario, without any run.
 """
@@ -188,15 +188,18 @@ def own_courses(
 
 
 def by_the_rule(targets_w: Sequence[float], max_w: float, rule: Settings) -> list[float]:
-    """Return the highest planned power (W) after each reading that the issue's rule of when to raise allows."""
+    """Return the highest planned power (W) after each reading that the rule of when to raise allows.
+
+    A step of raises and one of starts with each reading; the latter is granted also where nobody is stopped.
+    """
+    step_w = 2.0 * rule.raise_step_percent / 100.0 * max_w
     found = [targets_w[0]]
     for k in range(1, len(targets_w)):
         seen = targets_w[max(0, k + 1 - rule.raise_window_readings) : k + 1]
         room_w = (1.0 - rule.fast_raise_percent / 100.0) * min(seen[-2:])
         if len(seen) == rule.raise_window_readings:
             room_w = max(room_w, min(seen))
-        raised_w = min(max(found[-1], room_w), found[-1] + rule.raise_step_percent / 100.0 * max_w)
-        found.append(min(raised_w, targets_w[k]))
+        found.append(min(max(found[-1], room_w), found[-1] + step_w, targets_w[k]))
     return found
 
 
@@ -237,10 +240,14 @@ def _by_the_rules(farm: LiveFarm, allowed: Limits, phase_s: float) -> tuple[np.n
     targets_w = [reading.available_kw * 1000.0 * margin for reading in seen]
     planned_w = by_the_rule(targets_w, farm.truth.max_w, rule)
     needed = economic.readings_for_restart(rule, INTERVAL_S)
-    lasted_w = [min(targets_w[max(0, k + 1 - needed) : k + 1]) for k in range(len(seen))]
+    lasted_w = np.array([
+        max(min(targets_w[max(0, k + 1 - needed) : k + 1]),
+            (1.0 - rule.fast_raise_percent / 100.0) * min(targets_w[max(0, k - 1) : k + 1]))
+        for k in range(len(seen))
+    ])  # fmt: skip
     last = np.searchsorted([reading.at_s for reading in seen], np.arange(len(allowed.budget_w)), side="right") - 1
     highest_w = np.maximum(np.array(planned_w)[last], np.minimum(farm.truth.floor_w, allowed.budget_w))
-    return np.minimum(highest_w, allowed.budget_w), np.array(lasted_w)[last] >= farm.truth.floor_w
+    return np.minimum(highest_w, allowed.budget_w), lasted_w[last] >= farm.truth.floor_w
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

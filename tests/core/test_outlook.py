@@ -89,8 +89,13 @@ def test_the_stepwise_policy_leaves_nothing_above_the_tolerance_alone() -> None:
     ],
 )
 def test_stopped_miners_wait_for_room_that_lasts(stopped: int, lasted_s: float | None, expected: Outlook) -> None:
-    seen = decided(delta_w=14_000.0, room_lasted_s=lasted_s)
-    assert outlook.read(seen, ARMED, 5.0, stopped_by_us=stopped) == expected
+    seen = decided(delta_w=14_000.0, room_lasted_s=lasted_s, policy="stepwise")
+    assert outlook.read(seen, replace(ARMED, policy="stepwise"), 5.0, stopped_by_us=stopped) == expected
+
+
+def test_by_the_economic_policy_they_may_start_sooner() -> None:
+    seen = decided(delta_w=14_000.0, room_lasted_s=100.0)
+    assert outlook.read(seen, ARMED, 5.0, stopped_by_us=3) == Outlook(Step.STARTING_OR_SOONER, 80.0)
 
 
 @pytest.mark.parametrize(

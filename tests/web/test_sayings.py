@@ -36,7 +36,7 @@ NO_SENTENCES: dict[str, set[str]] = {
     "app/core/inspection.py": {"'\\n… cut here: the answers are longer than is kept'"},  # inside a raw answer
     "app/core/economic.py": {  # the surplus and a move's price are noted with all their endings
         "f'surplus {(target_w - planned_w) / 1000.0:,.1f} kW'",
-        "f'{surplus}, of it {now_w / 1000.0:,.1f} kW may be used'",
+        "f'{surplus}, of it {room_w / 1000.0:,.1f} kW may be used'",
         "f'{old} -> {step.name}: {verb} {abs(watts):,.0f} W for {abs(ths):,.1f} TH/s{price}'",
         "f' ({watts / ths:,.0f} W per TH/s, {praise})'",
         '"the best use of the farm\'s watts"',

@@ -103,7 +103,7 @@ def test_how_miners_come_up() -> None:
     "targets, highest",
     [
         ((100, 100, 60, 60), (100, 100, 60, 60)),  # a fall binds at once
-        ((100, 60, 100, 100, 100), (100, 60, 60, 70, 80)),  # back: the fast path after two readings, in tenths
+        ((100, 60, 100, 100, 100), (100, 60, 60, 80, 100)),  # back: after two readings, in two tenths
         ((90, 90, 90, 95, 95, 95), (90, 90, 90, 90, 90, 95)),  # within 7 %: after the window
     ],
 )
