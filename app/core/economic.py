@@ -90,8 +90,9 @@ def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list
 def restart_room_w(snapshot: Snapshot, target_w: float, planned_w: float) -> float:
     """Return the room for stopped miners (W): what has been there for `restart_room_lasts_s`, or that of the fast path.
 
-    The former is SPEC 6's. The fast path is the issue's for every raise. It is closed to starts while the river falls again and again: a
-    preset that was raised too soon is cut again, but a miner that is started for half a minute has only been worn.
+    The former is SPEC 6's. The fast path is the issue's for every raise. It is closed to starts while the river falls
+    again and again: a preset that was raised too soon is cut again, but a miner that is started for half a minute has
+    only been worn.
     """
     settings = snapshot.settings
     readings = readings_for_restart(settings, snapshot.reading_interval_s)

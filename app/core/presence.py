@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -11,6 +12,11 @@ from app.core.types import Stamp
 OFFLINE_AFTER_MISSES = 3
 OFFLINE_AFTER_S = 60.0
 OFFLINE_EVERY = 4  # an offline miner is asked in every fourth sweep: dead addresses cost the most time
+
+TELEMETRY_SLICES = 60  # of its interval: all boards of 3,000 miners at once would keep the pages waiting for a minute
+SHORTEST_SLICE_S = 1.0
+LEAST_PER_SLICE = 16  # miners: a small farm's boards need not wait for ten minutes after the first start
+_SPARE = 1.25  # so that what a slice had no time for is made up for
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,17 @@ def _turn(presence: Presence) -> tuple[bool, bool, float, int]:
     answered = presence.answered
     missed = presence.missed_polls > 0
     return (missed, answered is not None, 0.0 if answered is None else answered.utc.timestamp(), presence.miner_id)
+
+
+def telemetry_slice_s(interval_s: float) -> float:
+    """Return how often a part of the miners is asked for its boards, where each is to be asked every `interval_s`."""
+    return max(SHORTEST_SLICE_S, interval_s / TELEMETRY_SLICES)
+
+
+def telemetry_slice(online: int, interval_s: float) -> int:
+    """Return how many of the miners one slice asks at most."""
+    share = telemetry_slice_s(interval_s) / interval_s
+    return max(LEAST_PER_SLICE, math.ceil(_SPARE * share * online))
 
 
 def in_subnets(ip: str, subnets: Iterable[IPv4Network]) -> bool:

@@ -103,7 +103,7 @@ def _carry_out(command: Order, job: JobContext, hands: Hands | None, inspect: In
 
 def _inspected(command: Order, job: JobContext, inspect: Inspect) -> tuple[bool, str]:
     """Ask one miner for its chips and answers, within its subnet and time, and keep what it tells."""
-    target = next(iter(polls.targets(command.miner_id)), None) if command.miner_id is not None else None
+    target = next(iter(polls.targets([command.miner_id])), None) if command.miner_id is not None else None
     if target is None or target.api_key is None:
         return False, "The miner is retired, or discovery has not opened it: it is not asked."
     if not in_subnets(target.ip, job.config.subnets):

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from app.config import Config
+from app.core.presence import telemetry_slice_s
 from app.jobs.runner import Job, JobContext, JobFunction
 
 LONGEST_RUN_S = 12.0  # a run longer than the 15 s interval would halve the rate; a fork waits for the rest of a run
@@ -49,7 +50,8 @@ TABLE: tuple[Entry, ...] = (
     Entry("status_poller", "app.jobs.status_poller:run", lambda c: c.status_interval_s),
     # Raises go out only while there is time for a slow miner's answer (6 s), also where the interval is shorter.
     Entry("balancer", "app.jobs.balancer:run", lambda c: c.balance_interval_s, 3.0, deadline_s=LONGEST_RUN_S),
-    Entry("telemetry_poller", "app.jobs.telemetry_poller:run", lambda c: c.telemetry_interval_s, first_after_s=20.0),
+    Entry("telemetry_poller", "app.jobs.telemetry_poller:run", lambda c: telemetry_slice_s(c.telemetry_interval_s),
+          first_after_s=20.0),
     Entry("meter_check", "app.jobs.meter_check:run", lambda _: 60.0, first_after_s=30.0),
     Entry("discovery", "app.jobs.discovery:run", lambda c: c.discovery_interval_s, first_after_s=2.0),
     Entry("commands", "app.jobs.commands:run", lambda _: 1.0, deadline_s=LONGEST_RUN_S),  # a preset takes up to 8 s

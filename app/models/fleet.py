@@ -138,6 +138,7 @@ class MinerStatusRow(Base):
     learned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     measured_change_id: Mapped[int | None] = mapped_column()  # whose cost is or was measured (core/switching)
     measured_ths_s: Mapped[float | None] = mapped_column()  # hashed since it was sent; None: the measurement is over
+    boards_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by telemetry, whatever it answered
 
     miner: Mapped[Miner] = relationship(back_populates="status")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, exists, func, insert, select, update
@@ -54,8 +54,8 @@ class Turns:
     back: tuple[str, ...] = ()
 
 
-def targets(only: int | None = None) -> list[PollTarget]:
-    """Return every known, not retired miner; with `only` the one of that id, if it is one."""
+def targets(only: Sequence[int] | None = None) -> list[PollTarget]:
+    """Return every known, not retired miner; with `only` those of these ids."""
     on_way = exists().where(
         PresetChangeRow.miner_id == Miner.id,
         PresetChangeRow.outcome.in_([o.value for o in Outcome if o.on_its_way]),
@@ -74,7 +74,7 @@ def targets(only: int | None = None) -> list[PollTarget]:
         .order_by(Miner.id)
     )  # fmt: skip
     if only is not None:
-        query = query.where(Miner.id == only)
+        query = query.where(Miner.id.in_(only))
     return [
         PollTarget(
             miner_id=row.id,
@@ -116,31 +116,40 @@ def record_sweep(known: Sequence[PollTarget], sweep: Sweep, now: Stamp) -> Turns
     return Turns(tuple(names[i] for i in lost), tuple(back))
 
 
-def board_targets(older_than: timedelta, now: datetime) -> list[PollTarget]:
-    """Return the online miners whose boards were not sampled for that long, the least recently sampled first."""
-    newest = (
-        select(func.max(BoardSample.recorded_at)).where(BoardSample.miner_id == Miner.id).correlate(Miner)
-    ).scalar_subquery()
+@dataclass(frozen=True, slots=True)
+class BoardTurn:
+    """An online miner, and when telemetry asked it for its boards (None: never)."""
+
+    miner_id: int
+    ip: str
+    asked_at: datetime | None
+
+
+def board_turns() -> list[BoardTurn]:
+    """Return every online miner, the one that was asked for its boards longest ago first."""
     query = (
-        select(Miner.id, newest.label("sampled_at"))
+        select(Miner.id, Miner.ip, MinerStatusRow.boards_asked_at)
         .join(MinerStatusRow, MinerStatusRow.miner_id == Miner.id)
         .where(Miner.retired.is_(False), MinerStatusRow.online.is_(True))
+        .order_by(MinerStatusRow.boards_asked_at.asc().nulls_first(), Miner.id)
     )
-    sampled = {row.id: row.sampled_at for row in db.session.execute(query)}
-    due = {i: at for i, at in sampled.items() if at is None or at <= now - older_than or at > now}
-    first = datetime.min.replace(tzinfo=now.tzinfo)
-    return sorted((t for t in targets() if t.miner_id in due), key=lambda t: (due[t.miner_id] or first, t.miner_id))
+    return [BoardTurn(row.id, row.ip, row.boards_asked_at) for row in db.session.execute(query)]
 
 
-def record_boards(readings: Mapping[int, MinerStatus], now: datetime) -> int:
-    """Store the boards of these miners, and their uptime; return how many boards there were."""
+def record_boards(readings: Mapping[int, MinerStatus], now: datetime, failed: Sequence[int] = ()) -> int:
+    """Store the boards of these miners, and their uptime; return how many boards there were.
+
+    `failed`: who was asked, too, and gave none. Its turn is over all the same: it must not keep others from theirs.
+    """
     rows = [_board_sample(i, board, now) for i, status in readings.items() for board in _each_once(status.boards)]
     uptimes = [_uptime_columns(i, s.uptime_s) for i, s in readings.items() if s.uptime_s is not None]
-    if rows or uptimes:
+    asked = [{ROW: i, "boards_asked_at": now} for i in (*readings, *failed)]
+    if asked:
         with writing() as session:
             if rows:
                 session.execute(insert(BoardSample), rows)
             _update(session, uptimes)
+            _update(session, asked)
     return len(rows)
 
 

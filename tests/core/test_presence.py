@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from app.core import presence
 from app.core.presence import Presence, in_subnets, is_offline, to_ask
 from app.core.types import Stamp
 
@@ -64,3 +65,14 @@ def test_miners_that_die_in_their_hundreds_do_not_keep_the_living_from_being_ask
     living = [Presence(i, 0, at(-15)) for i in range(100)]
     just_dead = [Presence(i, 1, at(-30)) for i in range(100, 1000)]
     assert set(to_ask([*just_dead, *living], 0, everyone=False)[:100]) == set(range(100))
+
+
+@pytest.mark.parametrize(
+    ("online", "interval_s", "every_s", "most"),
+    [(3000, 600.0, 10.0, 63), (20_000, 600.0, 10.0, 417), (100, 600.0, 10.0, 16), (3000, 10.0, 1.0, 375)],
+)
+def test_boards_are_asked_for_in_slices(online: int, interval_s: float, every_s: float, most: int) -> None:
+    """Each miner has its turn within the interval, with a quarter to spare."""
+    assert presence.telemetry_slice_s(interval_s) == every_s
+    assert presence.telemetry_slice(online, interval_s) == most
+    assert most * interval_s / every_s >= 1.25 * online

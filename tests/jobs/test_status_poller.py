@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.clients.http import SweepSession
+from app.core import presence
 from app.core.types import BoardReading, MinerState, MinerStatus
 from app.errors import MinerError, MinerUnauthorized
 from app.extensions import db, writing
@@ -261,10 +262,36 @@ def test_telemetry_samples_the_boards_of_those_that_answer(job: JobContext, mine
     assert telemetry_poller.run(job, miners) == "3 boards of 1 of 2 miners"
     assert status(a).uptime_s == 60
     miners.answers["10.9.0.2"] = miners.answers["10.9.0.1"]
-    miners.asked.clear()
-    assert telemetry_poller.run(job, miners) == "3 boards of 1 of 1 miners"  # only who is still due
-    assert miners.asked == ["10.9.0.2"]
-    assert db.session.query(BoardSample).count() == 6
+    assert telemetry_poller.run(job, miners) == "0 boards of 0 of 0 miners"  # the turn of both is over
+    clock.now = at(590)  # a slice before ten minutes are over
+    assert telemetry_poller.run(job, miners) == "6 boards of 2 of 2 miners"
+    assert db.session.query(BoardSample).count() == 9
+    clock.now = at(-5)  # stepped back: what was asked in the future has its turn
+    assert telemetry_poller.run(job, miners) == "6 boards of 2 of 2 miners"
+
+
+def test_telemetry_asks_a_slice_at_a_time_and_one_that_fails_keeps_nobody_from_its_turn(
+    job: JobContext, miners: FakeMiners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = [f"10.9.0.{n}" for n in range(1, 8)]
+    add(*addresses)
+    status_poller.run(job, miners)
+    monkeypatch.setattr(presence, "LEAST_PER_SLICE", 3)
+    monkeypatch.setattr(telemetry_poller, "THREADS", 1)
+    miners.answers = {"10.9.0.1": MinerError("timed out"), "10.9.0.2": MinerError("timed out")}
+    for first, last in ((0, 3), (3, 6), (6, 7), (7, 7)):
+        miners.asked.clear()
+        telemetry_poller.run(job, miners)
+        assert miners.asked == addresses[first:last]
+
+
+def test_an_error_of_our_own_ends_the_turn_of_the_one_it_is_about_too(job: JobContext, miners: FakeMiners) -> None:
+    add("10.9.0.1", "10.9.0.2")
+    status_poller.run(job, miners)
+    miners.answers = {"10.9.0.1": ZeroDivisionError("odd answer")}
+    with pytest.raises(ZeroDivisionError, match="odd answer"):
+        telemetry_poller.run(job, miners)
+    assert telemetry_poller.run(job, miners) == "0 boards of 0 of 0 miners"
 
 
 def test_telemetry_leaves_the_rest_to_the_next_run(job: JobContext, miners: FakeMiners) -> None:
@@ -273,18 +300,15 @@ def test_telemetry_leaves_the_rest_to_the_next_run(job: JobContext, miners: Fake
     assert telemetry_poller.run(context(job.config, left_s=0.1), miners).endswith("1 left for the next run")
 
 
-def test_telemetry_goes_on_at_once_where_time_was_short(
+def test_what_telemetry_had_no_time_for_comes_first_in_the_next_run(
     job: JobContext, miners: FakeMiners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add("10.9.0.1", "10.9.0.2")
     status_poller.run(job, miners)
     miners.asked.clear()
     monkeypatch.setattr(telemetry_poller, "THREADS", 1)
-    monkeypatch.setattr(telemetry_poller, "monotonic_s", lambda: 1e9 if miners.asked else 0.0)
-    names: list[str] = []
-    runner.answer_requests(names.append)
-    try:
+    with monkeypatch.context() as patched:
+        patched.setattr(telemetry_poller, "monotonic_s", lambda: 1e9 if miners.asked else 0.0)
         assert telemetry_poller.run(job, miners).endswith("1 left for the next run")
-    finally:
-        runner.answer_requests(None)
-    assert names == ["telemetry_poller"]
+    assert telemetry_poller.run(job, miners) == "0 boards of 1 of 1 miners"
+    assert miners.asked == ["10.9.0.1", "10.9.0.2"]

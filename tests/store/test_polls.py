@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -187,19 +187,18 @@ def test_uptime_stays_when_a_poll_does_not_tell_it() -> None:
     assert row(i).uptime_s == 60
 
 
-def test_boards_are_sampled_least_recent_first() -> None:
-    a, b, c = add_miners(3)
-    sweep(0, {a: MINING, b: MINING})  # c is not online
+def test_boards_are_asked_for_by_turns_whatever_came_of_it() -> None:
+    a, b, c, d = add_miners(4)
+    sweep(0, {a: MINING, b: MINING, d: MINING})  # c is not online
 
-    def due(minutes: float) -> list[int]:
-        return [t.miner_id for t in polls.board_targets(timedelta(minutes=8), T0 + timedelta(minutes=minutes))]
+    def turns() -> list[tuple[int, datetime | None]]:
+        return [(turn.miner_id, turn.asked_at) for turn in polls.board_turns()]
 
-    assert due(0) == [a, b]
+    assert turns() == [(a, None), (b, None), (d, None)]
     assert polls.record_boards({a: MINING}, T0) == 3
-    assert due(7) == [b]
-    assert due(8) == [b, a]
-    assert due(-1) == [a, b] or due(-1) == [b, a]  # dated in the future by a stepped clock
-    assert c not in due(8)
+    assert polls.record_boards({}, T0 + timedelta(minutes=1), failed=[b]) == 0
+    assert turns() == [(d, None), (a, T0), (b, T0 + timedelta(minutes=1))]
+    assert c not in [miner_id for miner_id, _ in turns()]
     assert db.session.query(BoardSample).count() == 3
 
 
