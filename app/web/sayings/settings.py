@@ -41,7 +41,7 @@ SAYINGS = (
     ),
     say("raises go to the lowest target of so many readings (economic)"),
     say("surplus beyond this share of the target may be used after two readings (economic)"),
-    say("share of the fleet's maximum raised in one cycle (economic)"),
+    say("share of the fleet's maximum raised in one cycle, and as much again started (economic)"),
     say("how often presets are exchanged at the same power (economic)"),
     say("hashrate such an exchange must win (economic)"),
     say("full hashrate that going to an untuned preset costs (economic)"),
@@ -50,7 +50,7 @@ SAYINGS = (
         "else helps (economic)"
     ),
     say("room above a stopped miner's lowest preset to start it"),
-    say("how long that room must last"),
+    say("how long that room must last (economic: or two readings with fast_raise_percent to spare)"),
     say("limit on raises"),
     say("limit on cuts that are no emergency"),
 )
