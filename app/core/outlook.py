@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.core import economic
+from app.core import economic, river
 from app.core.types import Mode, Override, Settings
 
-_LASTED = re.compile(r"has lasted (\d+) of (\d+) s")  # core.economic.usable and core.wording.surplus_lasts say it so
+_LASTED = re.compile(r"has lasted (\d+) of (\d+) s")  # core.river.usable and core.wording.surplus_lasts say it so
 _BLOCKED = "nothing is raised: "  # core.wording.waiting
 
 
@@ -127,7 +127,7 @@ def _is_cut(decided: Decided, settings: Settings) -> bool:
     """Return whether the policy cuts what is so far above the target at all."""
     if decided.policy != economic.NAME:
         return True
-    return -decided.delta_w > economic.cut_above_w(decided.target_w, settings)
+    return -decided.delta_w > river.cut_above_w(decided.target_w, settings)
 
 
 def _raising_in_s(decided: Decided, settings: Settings) -> float | None:

@@ -6,7 +6,7 @@ demands; cuts; and only where none of these moved anything, raises. Every change
 
 from __future__ import annotations
 
-from app.core import data_age, economic, eligible, policies, surplus, wording
+from app.core import data_age, economic, eligible, policies, river, surplus, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
@@ -120,7 +120,7 @@ def _reduce(draft: Draft, age: DataAge) -> str:
 
 
 def _cut_above_w(target_w: float, settings: Settings) -> float:
-    return economic.cut_above_w(target_w, settings) if settings.policy == economic.NAME else settings.tolerance_w
+    return river.cut_above_w(target_w, settings) if settings.policy == economic.NAME else settings.tolerance_w
 
 
 def _cuts(candidates: list[Candidate], need_w: float, snapshot: Snapshot, *, emergency: bool) -> list[Move]:

@@ -130,8 +130,8 @@ SPECS: dict[str, SettingSpec] = {
                     "readings (economic)", 1, 120),
         SettingSpec("fast_raise_percent", "number", "%", "surplus beyond this share of the target may be used after "
                     "two readings (economic)", 1, 100),
-        SettingSpec("raise_step_percent", "number", "%", "share of the fleet's maximum raised in one cycle, and as much "
-                    "again started (economic)", 1, 100),
+        SettingSpec("raise_step_percent", "number", "%", "share of the fleet's maximum raised in one cycle, and as "
+                    "much again started (economic)", 1, 100),
         SettingSpec("reoptimise_s", "integer", "s", "how often presets are exchanged at the same power (economic)",
                     60, 86_400),
         SettingSpec("reoptimise_gain_percent", "number", "%", "hashrate such an exchange must win (economic)", 0, 10),
@@ -141,8 +141,8 @@ SPECS: dict[str, SettingSpec] = {
                     "hashrate elsewhere, not only when nothing else helps (economic)"),
         SettingSpec("restart_room_percent", "number", "%", "room above a stopped miner's lowest preset to start it",
                     0, 50),
-        SettingSpec("restart_room_lasts_s", "integer", "s", "how long that room must last (economic: or two readings with "
-                    "fast_raise_percent to spare)", 0, 3600),
+        SettingSpec("restart_room_lasts_s", "integer", "s", "how long that room must last (economic: or two readings "
+                    "with fast_raise_percent to spare)", 0, 3600),
         SettingSpec("ramp_up_kw_per_min", "number", "kW/min", "limit on raises", 0.1, 100_000, optional=True),
         SettingSpec("ramp_down_kw_per_s", "number", "kW/s", "limit on cuts that are no emergency", 0.1, 100_000,
                     optional=True),

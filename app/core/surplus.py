@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from app.core import economic, eligible, policies, wording
+from app.core import economic, eligible, policies, river, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
@@ -102,13 +102,13 @@ def _raise_economically(
     """Raise and start what the policy finds usable. A start that is worth its watts keeps them until it may be made."""
     snapshot = draft.snapshot
     surplus_w = draft.target_w - draft.planned_w
-    usable = economic.usable(snapshot, draft.target_w, draft.planned_w, draft.highest_w())
-    must_last = economic.room_must_last(snapshot, draft.target_w)
+    usable = river.usable(snapshot, draft.target_w, draft.planned_w, draft.highest_w())
+    must_last = river.room_must_last(snapshot, draft.target_w)
     if usable.power_w <= 0:
         _note_waiting(draft, startable, must_last)
         return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason), usable.step_w)
     raisable = _raisable(draft)
-    room_w = economic.restart_room_w(snapshot, draft.target_w, draft.planned_w)
+    room_w = river.restart_room_w(snapshot, draft.target_w, draft.planned_w)
     raises = _economic(draft, memory).increase(
         [*raisable, *(draft.startable(miner) for miner in startable)],
         usable.power_w,
@@ -147,13 +147,13 @@ def _reoptimise(
     due = settings.policy == economic.NAME and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
     if draft.changes or not due or not new:
         return memory, reason
-    room_w = economic.room_inside_w(snapshot, draft.target_w, draft.planned_w)
+    room_w = river.room_inside_w(snapshot, draft.target_w, draft.planned_w)
     if step_w is not None:
         room_w = min(room_w, step_w)
     with_steps = draft.stoppable if may_stop_for_value(draft) else draft.candidate
     settled = [with_steps(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
     known = [candidate for candidate in settled if candidate.expected_ths > 0]
-    if economic.starts_may_be_exchanged(snapshot):
+    if river.starts_may_be_exchanged(snapshot):
         known += [draft.startable(m) for m in _startable_within(draft, float("inf"))]
     moves = _economic(draft, memory).exchange(known, room_w)
     if settings.ramp_up_kw_per_min is not None:
@@ -228,11 +228,11 @@ def _economic(draft: Draft, memory: CycleMemory) -> Economic:
     """Return the policy with the horizon that this surplus deserves."""
     since = memory.surplus_since
     lasted_s = 0.0 if since is None else since.elapsed_s(draft.snapshot.now)
-    return Economic(economic.for_this_river(draft.snapshot, draft.target_w, lasted_s))
+    return Economic(river.for_this_river(draft.snapshot, draft.target_w, lasted_s))
 
 
 def may_stop_for_value(draft: Draft) -> bool:
     """Return whether a stop is one of the choices now: set so, and water has been short for a while."""
     settings = draft.snapshot.settings
     chosen = settings.policy == economic.NAME and settings.last_resort == "stop" and settings.stops_for_value
-    return chosen and economic.shortage_has_lasted(draft.snapshot, draft.target_w)
+    return chosen and river.shortage_has_lasted(draft.snapshot, draft.target_w)

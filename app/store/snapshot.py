@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row, String, case, cast, func, select
 from sqlalchemy.orm import Session, scoped_session, undefer
 
-from app.core import economic, learning, presence, switching
 from app.core import ladder as ladders
+from app.core import learning, presence, river, switching
 from app.core import settings as rules
 from app.core.presence import Presence
 from app.core.types import (
@@ -106,7 +106,7 @@ def load(
         plant = readings.plant_view(now, settings)
         term = terms.of(term_id)
         began = None if term is None else term.started
-        readings_before = economic.readings_needed(settings, reading_interval_s) - 1
+        readings_before = river.readings_needed(settings, reading_interval_s) - 1
         window = cycles.Window(readings_before, reading_interval_s, interval_s)
         return Snapshot(
             now=now,

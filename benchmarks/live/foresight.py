@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.core import economic
+from app.core.river import readings_for_restart
 from app.core.types import Settings
 from benchmarks.balancing.bounds import Clairvoyant, hull
 from benchmarks.live.farm import LiveFarm
@@ -239,7 +239,7 @@ def _by_the_rules(farm: LiveFarm, allowed: Limits, phase_s: float) -> tuple[np.n
     seen = readings(farm, phase_s)
     targets_w = [reading.available_kw * 1000.0 * margin for reading in seen]
     planned_w = by_the_rule(targets_w, farm.truth.max_w, rule)
-    needed = economic.readings_for_restart(rule, INTERVAL_S)
+    needed = readings_for_restart(rule, INTERVAL_S)
     lasted_w = np.array([
         max(min(targets_w[max(0, k + 1 - needed) : k + 1]),
             (1.0 - rule.fast_raise_percent / 100.0) * min(targets_w[max(0, k - 1) : k + 1]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core import economic
+from app.core import economic, river
 from app.core.memo import Memo
 from app.core.plan import plan
 from app.core.types import (
@@ -26,9 +26,9 @@ from tests.core.economic_farm import ALL_ALONG, MARGIN_FREE, farm, memory, stopp
 
 
 def test_the_cut_threshold_is_a_share_of_the_target_and_at_least_the_tolerance() -> None:
-    assert economic.cut_above_w(400_000, settings(policy="economic")) == 500
-    assert economic.cut_above_w(4_000_000, settings(policy="economic")) == 2000
-    assert economic.cut_above_w(400_000, settings(policy="economic", cut_above_percent=0.5)) == 2000
+    assert river.cut_above_w(400_000, settings(policy="economic")) == 500
+    assert river.cut_above_w(4_000_000, settings(policy="economic")) == 2000
+    assert river.cut_above_w(400_000, settings(policy="economic", cut_above_percent=0.5)) == 2000
 
 
 def test_it_cuts_to_the_target_with_few_large_moves() -> None:
@@ -323,8 +323,8 @@ def test_miners_of_unknown_hashrate_are_neither_stopped_for_their_value_nor_exch
 
 @pytest.mark.parametrize(("interval_s", "readings"), [(15.0, 13), (5.0, 37), (60.0, 4)])
 def test_three_minutes_are_three_minutes_however_often_the_plant_is_read(interval_s: float, readings: int) -> None:
-    assert economic.readings_for_restart(settings(), interval_s) == readings
-    assert economic.readings_needed(settings(), interval_s) == max(12, 1 + math.ceil(300 / interval_s))
+    assert river.readings_for_restart(settings(), interval_s) == readings
+    assert river.readings_needed(settings(), interval_s) == max(12, 1 + math.ceil(300 / interval_s))
 
 
 def test_what_stands_for_a_start_in_one_cycle_is_not_kept_for_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:

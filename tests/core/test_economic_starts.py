@@ -57,7 +57,8 @@ def test_room_with_seven_percent_to_spare_needs_two_readings_only() -> None:
 def test_a_river_that_falls_again_and_again_starts_nobody_before_room_has_lasted() -> None:
     decided = plan(farm(59.0, (59.0, 46.0, 59.0, 59.0, 50.0, 46.0, 59.0), NINETEEN, memory=YOUNG))
     assert moves(decided) == {}
-    assert why(decided, 21) == "stopped; room for it must last 180 s, as the river fell more than once in 5 min"
+    waits = "stopped; room for it must last 180 s, as the available power fell more than once in 5 min"
+    assert why(decided, 21) == waits
     once = plan(farm(59.0, (59.0, 59.0, 50.0, 46.0, 59.0), NINETEEN, memory=YOUNG))  # one fall, seen in two readings
     assert moves(once) == {21: "start 1740"}
 

@@ -34,9 +34,7 @@ NO_SENTENCES: dict[str, set[str]] = {
     "app/store/fleet_bulk.py": {"'all of a filter'"},
     "app/store/people.py": {"'the password of nobody'"},
     "app/core/inspection.py": {"'\\n… cut here: the answers are longer than is kept'"},  # inside a raw answer
-    "app/core/economic.py": {  # the surplus and a move's price are noted with all their endings
-        "f'surplus {(target_w - planned_w) / 1000.0:,.1f} kW'",
-        "f'{surplus}, of it {room_w / 1000.0:,.1f} kW may be used'",
+    "app/core/economic.py": {  # a move's price is noted with all its endings
         "f'{old} -> {step.name}: {verb} {abs(watts):,.0f} W for {abs(ths):,.1f} TH/s{price}'",
         "f' ({watts / ths:,.0f} W per TH/s, {praise})'",
         '"the best use of the farm\'s watts"',
@@ -54,6 +52,10 @@ NO_SENTENCES: dict[str, set[str]] = {
     },
     "app/core/plant.py": {"f'{word} source {source.name}'"},
     "app/core/policies.py": {"f'{candidate.w_per_ths:.1f} W/TH'", "'efficiency unknown'"},
+    "app/core/river.py": {  # the surplus is noted with all its endings
+        "f'surplus {(target_w - planned_w) / 1000.0:,.1f} kW'",
+        "f'{surplus}, of it {room_w / 1000.0:,.1f} kW may be used'",
+    },
     "app/core/settings.py": {"'one of '", "'a whole number'"},
     "app/core/wording.py": {  # noted as cuts, stops, starts, raises; below is what plans say
         "f'{power_w / 1000.0:,.1f} kW'",

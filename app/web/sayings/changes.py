@@ -67,7 +67,7 @@ SAYINGS = (
     say("in cooldown for %(age)s s"),
     say("room for it must last %(needed)s s"),
     say("room for it must last %(needed)s s, or two readings with %(percent)s %% of the target to spare"),
-    say("room for it must last %(needed)s s, as the river fell more than once in %(minutes)s min"),
+    say("room for it must last %(needed)s s, as the available power fell more than once in %(minutes)s min"),
     say("its start waits for the ramp, or the step of the next reading"),
     say("its watts win more elsewhere, or wait for the ramp"),
     say("its watts win more elsewhere"),
