@@ -87,6 +87,11 @@ class Miner(Base):
     status: Mapped[MinerStatusRow | None] = relationship(back_populates="miner", cascade="all, delete-orphan")
     presets: Mapped[list[MinerPreset]] = relationship(cascade="all, delete-orphan")
 
+    @property
+    def accounted_power_w(self) -> float | None:
+        """What it counts with, by the latest cycle (W)."""
+        return None if self.status is None else self.status.accounted_power_w
+
 
 class MinerPreset(Base):
     """One rung of one machine's own ladder; names and steps differ from board to board."""

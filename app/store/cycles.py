@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session, defer, scoped_session
@@ -17,7 +17,7 @@ from app.core import metering
 from app.core.types import CycleMemory, Origin, Plan, PlantView, PresetChange, Settings, Skip, Snapshot, Stamp
 from app.errors import NotFound
 from app.extensions import db, writing
-from app.models import BalanceCycle, Miner, MinerStatusRow, PlantReadingRow
+from app.models import BalanceCycle, MinerStatusRow, PlantReadingRow
 from app.store import fleet
 
 KEEP_SKIPPED_CYCLES = 120  # half an hour; 3,000 reasons in every row of a year would be 500 GB
@@ -200,7 +200,22 @@ def explain(mac: str) -> Explanation:
     return explain_each([miner])[miner.mac]
 
 
-def explain_each(miners: Sequence[Miner]) -> dict[str, Explanation]:
+class Subject(Protocol):
+    """A miner, or what a list shows of it."""
+
+    @property
+    def mac(self) -> str: ...
+    @property
+    def managed(self) -> bool: ...
+    @property
+    def retired(self) -> bool: ...
+    @property
+    def updated_at(self) -> datetime: ...
+    @property
+    def accounted_power_w(self) -> float | None: ...
+
+
+def explain_each(miners: Sequence[Subject]) -> dict[str, Explanation]:
     """Return what the latest cycle decided for each of these miners, by MAC."""
     cycle = db.session.execute(_LATEST).first()
     decided = _Decided({}, {}) if cycle is None else _decided(str(db.engine.url), cycle.id, cycle.recorded_at)
@@ -233,12 +248,12 @@ def _decided(_database: str, cycle_id: int, _recorded_at: datetime) -> _Decided:
 
 
 def _explanation(
-    miner: Miner,
+    miner: Subject,
     cycle: Row[int, datetime, str, str, bool] | None,
     change: dict[str, Any] | None,
     skip: str | None,
 ) -> Explanation:
-    power_w = None if miner.status is None else miner.status.accounted_power_w
+    power_w = miner.accounted_power_w
     if miner.retired:
         return Explanation(miner.mac, Decision.RETIRED, "retired: it counts nothing and is left alone", 0.0)
     if not miner.managed:

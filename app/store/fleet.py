@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, scoped_session
@@ -55,7 +55,16 @@ def by_mac(session: scoped_session[Any] | Session, mac: str) -> Miner:
     return miner
 
 
-def is_held(miner: Miner, now: datetime) -> bool:
+class MayBeHeld(Protocol):
+    """A miner, or what a list shows of it."""
+
+    @property
+    def hold(self) -> bool: ...
+    @property
+    def hold_until(self) -> datetime | None: ...
+
+
+def is_held(miner: MayBeHeld, now: datetime) -> bool:
     """Whether an operator's hold is in force: set, and not past its end."""
     return miner.hold and (miner.hold_until is None or miner.hold_until > now)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from babel import Locale
 from babel.dates import format_datetime, get_timezone
 from babel.numbers import get_decimal_symbol, get_group_symbol
-from flask import Flask
+from flask import Flask, g, has_request_context
 from flask_babel import gettext as _
 
 from app.web import sentences
@@ -33,10 +33,10 @@ def number(value: float | None, digits: int = 0) -> str:
     if value is None:
         return NO_VALUE
     text = f"{value:,.{digits}f}"
-    text = text.removeprefix("-") if not text.strip("-0.,") else text
-    reader = locale()
-    decimal, group = _symbols(reader.language, reader.territory)
-    return text if (decimal, group) == (".", ",") else text.translate({ord("."): decimal, ord(","): group})
+    if text[0] == "-" and not text.strip("-0.,"):
+        text = text[1:]
+    marks = _marks_of_reader()
+    return text.translate(marks) if marks else text
 
 
 def signed(value: float, digits: int = 0) -> str:
@@ -133,10 +133,25 @@ def mode(word: str) -> str:
     return {"observe": _("observe"), "armed": _("armed"), "off": _("off")}.get(word, word)
 
 
+def _marks_of_reader() -> dict[int, str]:
+    """Return what the reader writes for our points and commas; nothing where it is the same.
+
+    Looked up once per request: a list has two hundred numbers.
+    """
+    if not has_request_context():
+        return {}
+    found: dict[int, str] | None = g.get("number_marks")
+    if found is None:
+        reader = locale()
+        found = g.number_marks = _marks(reader.language, reader.territory)
+    return found
+
+
 @lru_cache(maxsize=8)
-def _symbols(language: str, territory: str | None) -> tuple[str, str]:
+def _marks(language: str, territory: str | None) -> dict[int, str]:
     found = Locale(language, territory)
-    return get_decimal_symbol(found), get_group_symbol(found)
+    marks = {ord("."): get_decimal_symbol(found), ord(","): get_group_symbol(found)}
+    return {sign: mark for sign, mark in marks.items() if chr(sign) != mark}
 
 
 @lru_cache(maxsize=4096)
