@@ -15,6 +15,9 @@ from babel.dates import get_timezone
 from babel.support import Translations
 from flask import Blueprint, Flask, g, has_request_context, redirect, request, url_for
 from flask_wtf import FlaskForm
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import HiddenField, SelectField
 from wtforms.i18n import messages_path
@@ -47,7 +50,7 @@ def install(app: Flask) -> None:
     )
     # Flask-Babel looks up context and locale anew for each of the hundreds of words of a page: a fifth of its time.
     app.jinja_env.install_gettext_callables(_word, _words, newstyle=True)  # type: ignore[attr-defined]
-    app.jinja_env.globals.update(languages=LANGUAGES, language=language, zone=zone)
+    app.jinja_env.globals.update({"languages": LANGUAGES, "language": language, "zone": zone, "_": _said})
     app.before_request(_know_the_words_of_forms)
 
 
@@ -77,6 +80,13 @@ def locale() -> Locale:
         g.locale = flask_babel.get_locale() or _DEFAULT_LOCALE
     found: Locale = g.locale
     return found
+
+
+@pass_context
+def _said(context: Context, text: str, **variables: Any) -> str:
+    """Translate for a template as Jinja's own `_` does, in one step instead of four."""
+    found = Markup(_word(text)) if context.eval_ctx.autoescape else _word(text)  # noqa: S704 - our own words
+    return found % variables if variables or "%" in text else found
 
 
 def _word(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, make_response, render_template, request, url_for
 from flask_babel import gettext as _
 
 from app.core.access import Actor
@@ -17,8 +18,7 @@ def install(app: Flask) -> None:
     """Keep the pages small: no lines and blanks of the templates' own. Give them the navigation."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals["pages"] = pages
-    app.jinja_env.globals["address"] = address
+    app.jinja_env.globals.update(pages=pages, address=address, url_for=url_of)
 
 
 def render(template: str, *, status: int = 200, settings: Settings | None = None, **context: Any) -> Response:
@@ -32,6 +32,20 @@ def render(template: str, *, status: int = 200, settings: Settings | None = None
         **context,
     )
     return make_response(body, status)
+
+
+def url_of(endpoint: str, **values: Any) -> str:
+    """Return what `url_for` does, remembered: the forty addresses of a page are the same with each visit."""
+    kinds = tuple((name, value, type(value)) for name, value in values.items())
+    try:
+        return _url_of(request.script_root, endpoint, kinds)
+    except TypeError:  # a list among the values
+        return url_for(endpoint, **values)
+
+
+@lru_cache(maxsize=4096)
+def _url_of(_root: str, endpoint: str, values: tuple[tuple[str, Any, type], ...]) -> str:
+    return url_for(endpoint, **{name: value for name, value, _kind in values})
 
 
 def address() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
@@ -106,6 +107,7 @@ def show(
     """The page; with a refused bulk form its values and messages."""
     view = views.current()
     found = fleet_list.page(view.fleet_filter(), view.sort, view.page)
+    context = _row_context(found.miners, view)
     return page.render(
         "miners/index.html",
         status=status,
@@ -118,10 +120,10 @@ def show(
         managed_choices=views.managed_choices(),
         bulk=form or BulkForm(formdata=None),
         actions=action_words(),
-        selected=set(selected),
         refusal=refusal,
         others=fleet_list.count_other_hosts(),
-        **_row_context(found.miners, view),
+        why=context["why"],
+        rows=Markup(render_template("miners/_rows.html", selected=set(selected), **context)),  # noqa: S704 - escaped there
     )
 
 
