@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core import following
-from app.core.economic import readings_needed
 from app.core.limits import LimitFacts, violation
 from app.core.plan import plan
+from app.core.river import readings_needed
 from app.core.types import (
     ChangeKind,
     ChangeView,
