@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
 from app.web import formats, language
@@ -81,3 +81,18 @@ def test_an_unknown_language_changes_nothing(app: Flask, client: FlaskClient) ->
     app.config["WTF_CSRF_ENABLED"] = False
     assert client.post("/language", data={"language": "xx", "back": "/"}).status_code == 303
     assert 'lang="en"' in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("template", "english", "portuguese"),
+    [
+        ("{{ _('Miners') }}", "Miners", "Máquinas"),
+        ("{{ _('page %(page)s of %(pages)s', page='<b>', pages=3) }}", "page &lt;b&gt; of 3", "página &lt;b&gt; de 3"),
+        ("{{ _('7 %% of it') }}", "7 % of it", "7 % of it"),  # always a format string, as by Jinja itself
+        ("{% autoescape false %}{{ _('100 %% <i>') }}{% endautoescape %}", "100 % <i>", "100 % <i>"),
+    ],
+)
+def test_templates_speak_the_readers_language(app: Flask, template: str, english: str, portuguese: str) -> None:
+    for cookie, said in (("en", english), ("pt_BR", portuguese), ("en", english)):
+        with app.test_request_context("/", headers={"Cookie": f"language={cookie}"}):
+            assert render_template_string(template) == said
