@@ -20,7 +20,8 @@ from app.models import (
 )
 
 LOOK_ANEW_S = 15  # what only the passing of time changes (a plant that falls silent) is seen that late at most
-EACH_SECOND = "commands"  # a job whose every run says nothing: what it does is in the commands' rows
+# Jobs that come often and whose every run says nothing: what commands do is in their rows, boards are not on show.
+SILENT_JOBS = ("commands", "telemetry_poller")
 
 
 _ONE = select(literal(1).label("one")).subquery()  # a row even where no job has ever run
@@ -52,7 +53,7 @@ def look(now: datetime) -> Look:
     rows = db.session.execute(_SEEN).all()
     jobs = tuple(row[0] for row in rows if row[0] is not None)
     runs = [
-        (job.name, job.failures_in_a_row, *(() if job.name == EACH_SECOND else (job.started_at, job.finished_at)))
+        (job.name, job.failures_in_a_row, *(() if job.name in SILENT_JOBS else (job.started_at, job.finished_at)))
         for job in jobs
     ]
     seen = f"{runs!r} {tuple(rows[0][1:])!r} {int(now.timestamp()) // LOOK_ANEW_S}"
