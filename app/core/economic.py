@@ -67,8 +67,9 @@ class Economic:
         if able and min(step.power_w - candidate.power_w for candidate, step in able) > now_w + ROUNDING_W:
             waits = {miner.id for miner in waiting}  # a ramp smaller than any way: a part of one
             others = [candidate for candidate in candidates if candidate.miner.id not in waits]
-            return Raises(_moves(self._solve(others, now_w, down=False, up=True)[0]), waiting)
-        first = _within(able, ramp_w, step_w)
+            first = self._solve(others, now_w, down=False, up=True)[0]
+        else:
+            first = _within(able, ramp_w, step_w)
         now = {candidate.miner.id for candidate, _ in first}
         later = [c.miner for c, _ in able if c.miner.id not in now and eligible.stopped_by_us(c.miner)]
         return Raises(_moves(first), waiting, later)

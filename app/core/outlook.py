@@ -116,7 +116,8 @@ def _of_farm(decided: Decided, settings: Settings, stopped_by_us: int, next_cycl
     if raising_s is not None:
         return Outlook(Step.RAISING, raising_s)
     if stopped_by_us and decided.room_lasted_s is not None:
-        step = Step.STARTING_OR_SOONER if decided.policy == economic.NAME else Step.STARTING
+        sooner = decided.policy == economic.NAME and settings.fast_raise_percent < 100
+        step = Step.STARTING_OR_SOONER if sooner else Step.STARTING
         return Outlook(step, max(next_cycle_s, settings.restart_room_lasts_s - decided.room_lasted_s))
     if decided.delta_w > settings.tolerance_w:
         return Outlook(Step.ROOM_LEFT, next_cycle_s)

@@ -225,12 +225,15 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
 
 
 def _sending_order(change: PresetChange) -> tuple[bool, bool, float, str]:
-    """Cuts first, of them presets before stops, what frees the most before all; then raises, the smallest first.
+    """Cuts first, of them presets before stops, what frees the most before all; then starts, then raises, the smallest
+    first.
 
     Most presets restart their miner, so they take all that it draws at once, as a stop does. And presets for which no
-    time is left have to wait for the cooldown of the vain change, which a stop does not need.
+    time is left have to wait for the cooldown of the vain change, which a stop does not need. A start wins more than a
+    raise, which loses a restart.
     """
-    return change.delta_w >= 0, change.kind is ChangeKind.STOP, change.delta_w, change.mac
+    up = change.delta_w >= 0
+    return up, change.kind is (ChangeKind.PRESET if up else ChangeKind.STOP), change.delta_w, change.mac
 
 
 def _status(draft: Draft, age: DataAge) -> BalanceStatus:

@@ -5,7 +5,6 @@ Cuts at once; raises only towards the lowest target of the last minutes (`usable
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,8 @@ from app.core.types import Settings, Snapshot
 
 LONGEST_HORIZON_S = 14_400.0
 LASTING_S = 300.0  # how long water has to have been short before a stop is a choice of value, or calm to be calm again
+FAST_START_S = 15.0  # over which the fast path looks for a start, at least: two readings of a plant read every 15 s
+MUCH = 0.07  # of the target: what the river may change without being another one
 MOVED_SHARE, MOVED_HORIZON = 0.15, 0.75  # a river that moved by so much in that time; the part of the horizon it leaves
 
 
@@ -22,7 +23,7 @@ MOVED_SHARE, MOVED_HORIZON = 0.15, 0.75  # a river that moved by so much in that
 class Usable:
     """How much of a surplus may be used (W), and the sentence that says why not more.
 
-    `step_w`: the most that one reading may raise, whatever it is raised for.
+    `step_w`: the most that the raises of one reading may take together, and as much its starts.
     """
 
     power_w: float
@@ -57,12 +58,14 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
         lasted = _lasted(targets, planned_w + least_w)
         ages_s = lasted * snapshot.reading_interval_s, wanted * snapshot.reading_interval_s
         return Usable(0.0, step_w, f"{surplus} has lasted {ages_s[0]:.0f} of {ages_s[1]:.0f} s")
-    # Two cycles on one reading would take two steps.
-    waits = snapshot.plant is not None and not snapshot.plant.is_new
+    if snapshot.plant is not None and not snapshot.plant.is_new:  # else two cycles on one reading would take two steps
+        next_w = min(room_w, step_w)
+        return Usable(0.0, step_w, f"{surplus}, of it {next_w / 1000.0:,.1f} kW may be used with the next reading")
     part = f"{surplus}, of it {room_w / 1000.0:,.1f} kW may be used"
     if room_w > step_w:
-        return Usable(0.0 if waits else room_w, step_w, f"{part}, {step_w / 1000.0:,.1f} kW with each reading")
-    return Usable(0.0 if waits else room_w, step_w, f"{part} {'with the next reading' if waits else 'now'}")
+        step = f"{step_w / 1000.0:,.1f} kW each of raises and starts with each reading"
+        return Usable(room_w, step_w, f"{part}, {step}")
+    return Usable(room_w, step_w, f"{part} now")
 
 
 def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list[float]:
@@ -84,7 +87,8 @@ def restart_room_w(snapshot: Snapshot, target_w: float, planned_w: float) -> flo
     targets = recent_targets_w(snapshot, target_w, readings)
     room_w = min(targets) - planned_w if len(targets) >= readings else 0.0
     if not falls_again_and_again(snapshot, target_w):
-        room_w = max(room_w, _fast_w(targets, settings) - planned_w)
+        several = max(2, _readings_for(FAST_START_S, snapshot.reading_interval_s))
+        room_w = max(room_w, _fast_w(targets, settings, several) - planned_w)
     return max(0.0, room_w)
 
 
@@ -100,16 +104,25 @@ def room_must_last(snapshot: Snapshot, target_w: float) -> str:
 
 
 def falls_again_and_again(snapshot: Snapshot, target_w: float) -> bool:
-    """Return whether the river fell more than once within some minutes, by more than the fast path leaves unused."""
-    least = 1.0 - snapshot.settings.fast_raise_percent / 100.0
-    targets = _lasting_targets_w(snapshot, target_w)
-    fell = [after < before * least for before, after in itertools.pairwise(targets)]
-    return sum(now and not before for before, now in itertools.pairwise([False, *fell])) > 1
+    """Return whether the river fell far more than once within some minutes, and rose as far in between.
+
+    In however many readings: from its highest to its lowest, and back.
+    """
+    falls, falling, highest_w, lowest_w = 0, False, 0.0, math.inf
+    for level_w in _lasting_targets_w(snapshot, target_w):
+        highest_w, lowest_w = max(highest_w, level_w), min(lowest_w, level_w)
+        if not falling and level_w < highest_w * (1.0 - MUCH):
+            falls, falling, lowest_w = falls + 1, True, level_w
+        elif falling and level_w * (1.0 - MUCH) > lowest_w:
+            falling, highest_w = False, level_w
+    return falls > 1
 
 
-def _fast_w(targets: Sequence[float], settings: Settings) -> float:
-    """Return the power up to which a surplus of two readings may be used at once (W)."""
-    return min(targets[-2:]) * (1.0 - settings.fast_raise_percent / 100.0) if len(targets) >= 2 else 0.0
+def _fast_w(targets: Sequence[float], settings: Settings, readings: int = 2) -> float:
+    """Return the power up to which a surplus that so many readings have seen may be used at once (W)."""
+    if len(targets) < readings:
+        return 0.0
+    return min(targets[-readings:]) * (1.0 - settings.fast_raise_percent / 100.0)
 
 
 def shortage_has_lasted(snapshot: Snapshot, target_w: float) -> bool:
@@ -120,8 +133,7 @@ def shortage_has_lasted(snapshot: Snapshot, target_w: float) -> bool:
     """
     readings = _readings_for(LASTING_S, snapshot.reading_interval_s)
     targets = recent_targets_w(snapshot, target_w, readings)
-    short_w = target_w * (1.0 + snapshot.settings.fast_raise_percent / 100.0)
-    return len(targets) >= readings and max(targets) <= short_w
+    return len(targets) >= readings and max(targets) <= target_w * (1.0 + MUCH)
 
 
 def room_inside_w(snapshot: Snapshot, target_w: float, planned_w: float) -> float:

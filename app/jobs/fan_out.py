@@ -20,13 +20,15 @@ Reply = TypeVar("Reply")
 class Replies(Generic[Item, Reply]):
     """What came of it, in the order of asking.
 
-    `unasked`: the time was up before or while they were asked, which says nothing about them. `bugs`: errors of our
+    `unasked`: the time was up before or while they were asked, which says nothing about them; `cut_off`: those of them
+    that were being asked. `bugs`: errors of our
     own; the caller stores the rest first, then raises them (`raise_bugs`), so that one odd miner costs no other one.
     """
 
     answered: list[tuple[Item, Reply]] = field(default_factory=list)
     failed: list[tuple[Item, MinerError]] = field(default_factory=list)
     unasked: list[Item] = field(default_factory=list)
+    cut_off: list[Item] = field(default_factory=list)
     bugs: list[tuple[Item, BaseException]] = field(default_factory=list)
 
     def raise_bugs(self) -> None:
@@ -37,6 +39,10 @@ class Replies(Generic[Item, Reply]):
 
 class _Unasked(Exception):
     """The time was up."""
+
+
+class _CutOff(_Unasked):
+    """... while the miner was being asked."""
 
 
 def fan_out(
@@ -51,7 +57,7 @@ def fan_out(
             return ask(item)
         except MinerError:
             if time_is_up():  # it was our own deadline that cut it off
-                raise _Unasked from None
+                raise _CutOff from None
             raise
 
     replies: Replies[Item, Reply] = Replies()
@@ -67,6 +73,8 @@ def fan_out(
             replies.failed.append((item, error))
         elif isinstance(error, _Unasked):
             replies.unasked.append(item)
+            if isinstance(error, _CutOff):
+                replies.cut_off.append(item)
         else:
             replies.bugs.append((item, error))
     return replies

@@ -47,6 +47,7 @@ def run(context: JobContext, ask: Ask = ask) -> str:
             time_is_up=lambda: monotonic_s() >= ends_at,
         )
     failed = [target.miner_id for target, _ in (*replies.failed, *replies.bugs)]
+    failed += [target.miner_id for target in replies.cut_off]  # else a few slow ones would have every turn
     boards = polls.record_boards({target.miner_id: status for target, status in replies.answered}, now, failed)
     replies.raise_bugs()
     note = f"{boards} boards of {len(replies.answered)} of {len(due)} miners"

@@ -20,8 +20,8 @@ from app.models import (
 )
 
 LOOK_ANEW_S = 15  # what only the passing of time changes (a plant that falls silent) is seen that late at most
-# Jobs that come often and whose every run says nothing: what commands do is in their rows, boards are not on show.
-SILENT_JOBS = ("commands", "telemetry_poller")
+# Jobs whose runs say nothing: what commands and the plant brought are rows of their own, boards are not on show.
+SILENT_JOBS = ("commands", "plant_poller", "telemetry_poller")
 
 
 _ONE = select(literal(1).label("one")).subquery()  # a row even where no job has ever run
@@ -46,14 +46,15 @@ class Look:
 
 
 def look(now: datetime) -> Look:
-    """Return a mark that is another one whenever a job has run or a row was written that the dashboard shows.
+    """Return a mark that is another one whenever a job has ended or a row was written that the dashboard shows.
 
-    Polls and confirmations change rows in place, inside runs of their jobs; people's changes leave audit entries.
+    Failures in a row are news of any job, that a run ended of those that are not silent. Polls and confirmations change
+    rows in place, inside runs of their jobs; people's changes leave audit entries.
     """
     rows = db.session.execute(_SEEN).all()
     jobs = tuple(row[0] for row in rows if row[0] is not None)
     runs = [
-        (job.name, job.failures_in_a_row, *(() if job.name in SILENT_JOBS else (job.started_at, job.finished_at)))
+        (job.name, job.failures_in_a_row, None if job.name in SILENT_JOBS else job.finished_at)
         for job in jobs
     ]
     seen = f"{runs!r} {tuple(rows[0][1:])!r} {int(now.timestamp()) // LOOK_ANEW_S}"

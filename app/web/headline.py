@@ -115,13 +115,13 @@ def _farm(*, sends: bool) -> dict[Step, str]:
             Step.STILL_OVER: _("the next cycle cuts what it may, in %(left)s"),
             Step.RAISING: _("raising in %(left)s if the surplus lasts"),
             Step.STARTING: _("stopped miners start in %(left)s at the earliest, if the room lasts"),
-            Step.STARTING_OR_SOONER: _("stopped miners start in %(left)s if the room lasts, sooner if it grows"),
+            Step.STARTING_OR_SOONER: _("stopped miners may start in %(left)s if the room lasts, sooner if it grows"),
         }
     return common | {
         Step.STILL_OVER: _("armed, the next cycle would cut what it may"),
         Step.RAISING: _("armed, it would raise in %(left)s if the surplus lasts"),
         Step.STARTING: _("armed, it would start stopped miners in %(left)s at the earliest"),
-        Step.STARTING_OR_SOONER: _("armed, it would start stopped miners in %(left)s, sooner if the room grows"),
+        Step.STARTING_OR_SOONER: _("armed, it might start stopped miners in %(left)s, sooner if the room grows"),
     }
 
 

@@ -35,7 +35,12 @@ def render(template: str, *, status: int = 200, settings: Settings | None = None
 
 
 def url_of(endpoint: str, **values: Any) -> str:
-    """Return what `url_for` does, remembered: the forty addresses of a page are the same with each visit."""
+    """Return what `url_for` does, remembered: the forty addresses of a page are the same with each visit.
+
+    But for those that depend on more than path and values: on the host, on the page that asks.
+    """
+    if endpoint.startswith(".") or "_external" in values or "_scheme" in values:
+        return url_for(endpoint, **values)
     kinds = tuple((name, value, type(value)) for name, value in values.items())
     try:
         return _url_of(request.script_root, endpoint, kinds)

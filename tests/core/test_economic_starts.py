@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.core import river
 from app.core.plan import plan
 from app.core.types import ChangeKind, CycleMemory
 from tests.core.builders import miner, moves, stamp, why
@@ -61,6 +62,58 @@ def test_a_river_that_falls_again_and_again_starts_nobody_before_room_has_lasted
     assert why(decided, 21) == waits
     once = plan(farm(59.0, (59.0, 59.0, 50.0, 46.0, 59.0), NINETEEN, memory=YOUNG))  # one fall, seen in two readings
     assert moves(once) == {21: "start 1740"}
+
+
+@pytest.mark.parametrize(
+    ("before", "closed"),
+    [
+        ((59.0, 55.5, 52.2, 49.0, 46.0, 50.0, 54.0, 59.0, 55.5, 52.0, 48.0, 46.0, 59.0), True),  # in small steps
+        ((59.0, 55.5, 52.2, 49.0, 46.0, 59.0), False),
+        ((59.0, 46.0, 48.0, 46.0, 48.0, 46.0, 59.0), False),  # it fell once, and did not rise as far in between
+        ((46.0,) * 5 + (59.0,), False),
+    ],
+)
+def test_falls_are_counted_from_the_highest_to_the_lowest(before: tuple[float, ...], closed: bool) -> None:
+    decided = plan(farm(59.0, before, NINETEEN, memory=YOUNG))
+    assert (moves(decided) == {}) == closed
+
+
+def test_while_the_river_falls_again_and_again_raises_may_take_the_fast_path_and_starts_may_not() -> None:
+    low = [miner(n, runs="1740") for n in range(1, 21)]
+    decided = plan(farm(90.0, (90.0, 60.0, 90.0, 60.0, 90.0), [*low, *stopped(3)], memory=YOUNG))
+    assert {change.kind for change in decided.changes} == {ChangeKind.PRESET}
+
+
+@pytest.mark.parametrize(("interval_s", "readings"), [(2.0, 9), (5.0, 4), (15.0, 2), (60.0, 2)])
+def test_two_readings_are_a_quarter_of_a_minute_where_the_plant_is_read_more_often(
+    interval_s: float, readings: int
+) -> None:
+    for seen, room_w in ((readings - 1, 0.0), (readings, 0.93 * 59_000 - 51_300)):
+        picture = farm(59.0, (46.0,) * 9 + (59.0,) * (seen - 1), NINETEEN, memory=YOUNG, reading_interval_s=interval_s)
+        assert river.restart_room_w(picture, 59_000, 51_300) == pytest.approx(room_w)
+
+
+def test_the_fast_path_starts_nobody_on_a_reading_that_was_used_before() -> None:
+    picture = farm(59.0, (46.0,) * 9 + (59.0,), NINETEEN, memory=YOUNG)
+    assert picture.plant is not None
+    assert plan(replace(picture, plant=replace(picture.plant, is_new=False))).changes == ()
+
+
+def test_starts_go_out_before_raises() -> None:
+    """A start of 1,710 W wins more than a raise of 1,120 W, and in a large farm not all of them fit into a cycle."""
+    low = [miner(n, runs="1850") for n in range(1, 21)]
+    decided = plan(farm(120.0, (120.0,) * ALL_ALONG, [*low, *stopped(10)]))
+    kinds = [change.kind for change in decided.changes]
+    assert kinds == sorted(kinds, key=lambda kind: kind is ChangeKind.PRESET)
+    assert set(kinds) == {ChangeKind.START, ChangeKind.PRESET}
+
+
+def test_a_start_that_is_too_large_for_what_is_left_of_the_ramp_is_told_so() -> None:
+    low = [miner(n, runs="1740") for n in range(1, 21)]
+    decided = plan(farm(120.0, (120.0,) * ALL_ALONG, [*low, *stopped(2)], ramp_up_kw_per_min=1.0))
+    assert 0 < decided.planned_w - decided.current_w <= 1000
+    waits = "stopped; its start waits for the ramp, or the step of the next reading"
+    assert {why(decided, number) for number in (101, 102)} == {waits}
 
 
 def test_starts_have_a_step_of_their_own() -> None:

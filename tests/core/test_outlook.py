@@ -96,6 +96,8 @@ def test_stopped_miners_wait_for_room_that_lasts(stopped: int, lasted_s: float |
 def test_by_the_economic_policy_they_may_start_sooner() -> None:
     seen = decided(delta_w=14_000.0, room_lasted_s=100.0)
     assert outlook.read(seen, ARMED, 5.0, stopped_by_us=3) == Outlook(Step.STARTING_OR_SOONER, 80.0)
+    only_slowly = replace(ARMED, fast_raise_percent=100.0)
+    assert outlook.read(seen, only_slowly, 5.0, stopped_by_us=3) == Outlook(Step.STARTING, 80.0)
 
 
 @pytest.mark.parametrize(

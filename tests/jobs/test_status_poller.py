@@ -312,3 +312,20 @@ def test_what_telemetry_had_no_time_for_comes_first_in_the_next_run(
         assert telemetry_poller.run(job, miners).endswith("1 left for the next run")
     assert telemetry_poller.run(job, miners) == "0 boards of 1 of 1 miners"
     assert miners.asked == ["10.9.0.1", "10.9.0.2"]
+
+
+def test_a_slow_miner_cut_off_by_the_end_of_the_run_has_had_its_turn(
+    job: JobContext, miners: FakeMiners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a few of them would have all turns for themselves."""
+    add("10.9.0.1", "10.9.0.2")
+    status_poller.run(job, miners)
+    miners.asked.clear()
+    miners.answers = {"10.9.0.1": MinerError("10.9.0.1 did not answer in time.")}
+    monkeypatch.setattr(telemetry_poller, "THREADS", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(telemetry_poller, "monotonic_s", lambda: 1e9 if miners.asked else 0.0)
+        assert telemetry_poller.run(job, miners) == "0 boards of 0 of 2 miners; 2 left for the next run"
+    miners.asked.clear()
+    telemetry_poller.run(job, miners)
+    assert miners.asked == ["10.9.0.2"]

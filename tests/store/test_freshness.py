@@ -19,6 +19,8 @@ from tests.store.own_app import T0
         ("status_poller", 0, True),
         ("commands", 0, False),
         ("telemetry_poller", 0, False),
+        ("plant_poller", 0, False),
+        ("plant_poller", 1, True),
         ("commands", 1, True),
         ("telemetry_poller", 1, True),
     ],

@@ -55,6 +55,7 @@ NO_SENTENCES: dict[str, set[str]] = {
     "app/core/river.py": {  # the surplus is noted with all its endings
         "f'surplus {(target_w - planned_w) / 1000.0:,.1f} kW'",
         "f'{surplus}, of it {room_w / 1000.0:,.1f} kW may be used'",
+        "f'{step_w / 1000.0:,.1f} kW each of raises and starts with each reading'",
     },
     "app/core/settings.py": {"'one of '", "'a whole number'"},
     "app/core/wording.py": {  # noted as cuts, stops, starts, raises; below is what plans say

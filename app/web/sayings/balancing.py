@@ -33,7 +33,9 @@ SAYINGS = (
     say("surplus %(power)s kW has lasted %(age)s of %(needed)s s"),
     say("surplus %(power)s kW, of it %(room)s kW may be used with the next reading"),
     say("surplus %(power)s kW, of it %(room)s kW may be used now"),
-    say("surplus %(power)s kW, of it %(room)s kW may be used, %(limit)s kW with each reading"),
+    say(
+        "surplus %(power)s kW, of it %(room)s kW may be used, %(limit)s kW each of raises and starts with each reading"
+    ),
     say("The mode is off: nothing is planned"),
     say("stop all, ordered by the operator"),
     say("Stop all, ordered by the operator, until resume"),
