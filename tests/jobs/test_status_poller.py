@@ -300,32 +300,25 @@ def test_telemetry_leaves_the_rest_to_the_next_run(job: JobContext, miners: Fake
     assert telemetry_poller.run(context(job.config, left_s=0.1), miners).endswith("1 left for the next run")
 
 
-def test_what_telemetry_had_no_time_for_comes_first_in_the_next_run(
-    job: JobContext, miners: FakeMiners, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("first", "note"),
+    [
+        (MINING, "0 boards of 1 of 2 miners; 1 left for the next run"),
+        (MinerError("10.9.0.1 did not answer in time."), "0 boards of 0 of 2 miners; 2 left for the next run"),
+    ],
+    ids=["answered", "cut off"],
+)
+def test_the_end_of_a_run_ends_the_turn_of_whom_it_asked_and_the_others_come_first_in_the_next(
+    first: MinerStatus | MinerError, note: str, job: JobContext, miners: FakeMiners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also of a slow miner that the end cuts off: else a few of them would have all turns for themselves."""
     add("10.9.0.1", "10.9.0.2")
     status_poller.run(job, miners)
     miners.asked.clear()
+    miners.answers = {"10.9.0.1": first}
     monkeypatch.setattr(telemetry_poller, "THREADS", 1)
     with monkeypatch.context() as patched:
         patched.setattr(telemetry_poller, "monotonic_s", lambda: 1e9 if miners.asked else 0.0)
-        assert telemetry_poller.run(job, miners).endswith("1 left for the next run")
+        assert telemetry_poller.run(job, miners) == note
     assert telemetry_poller.run(job, miners) == "0 boards of 1 of 1 miners"
     assert miners.asked == ["10.9.0.1", "10.9.0.2"]
-
-
-def test_a_slow_miner_cut_off_by_the_end_of_the_run_has_had_its_turn(
-    job: JobContext, miners: FakeMiners, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else a few of them would have all turns for themselves."""
-    add("10.9.0.1", "10.9.0.2")
-    status_poller.run(job, miners)
-    miners.asked.clear()
-    miners.answers = {"10.9.0.1": MinerError("10.9.0.1 did not answer in time.")}
-    monkeypatch.setattr(telemetry_poller, "THREADS", 1)
-    with monkeypatch.context() as patched:
-        patched.setattr(telemetry_poller, "monotonic_s", lambda: 1e9 if miners.asked else 0.0)
-        assert telemetry_poller.run(job, miners) == "0 boards of 0 of 2 miners; 2 left for the next run"
-    miners.asked.clear()
-    telemetry_poller.run(job, miners)
-    assert miners.asked == ["10.9.0.2"]
