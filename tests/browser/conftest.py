@@ -16,6 +16,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from tests import factories
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 15_000
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,8 +40,9 @@ def browser() -> Iterator[Any]:
         if os.environ.get("CI"):
             pytest.fail("CI must have Chromium: apt-get install chromium")
         pytest.skip("the browser tests need Chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield started
@@ -115,7 +117,7 @@ def page(browser: Any, watch: Watch, server: Server) -> Iterator[Any]:
     opened = context.new_page()
     opened.on("console", lambda m: watch.messages.append(m.text) if m.type in ("error", "warning") else None)
     opened.on("pageerror", lambda error: watch.messages.append(str(error)))
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     context.close()
     assert watch.complaints() == []

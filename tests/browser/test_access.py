@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
+from playwright.sync_api import expect
 
 from tests import people
 from tests.browser.conftest import Server, Watch
@@ -29,11 +31,12 @@ def log_in(page: Any, server: Server, name: str = "boss", path: str = "/") -> No
     page.get_by_label("Password").fill(people.PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("link", name=name).wait_for()
+    page.wait_for_load_state()
 
 
 def test_one_logs_in_where_one_wanted_to_go_and_out_again(page: Any, server: Server) -> None:
     log_in(page, server, path="/miners?q=C1")
-    assert page.url == server.url + "/miners?q=C1"
+    expect(page).to_have_url(server.url + "/miners?q=C1")
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/login")
     page.goto(server.url + "/miners")
@@ -65,14 +68,14 @@ def test_a_viewer_is_told_the_role_that_is_missing(page: Any, server: Server, wa
     watch.allowed.append("403 (FORBIDDEN)")
     log_in(page, server, "ana")
     page.goto(server.url + "/people")
-    assert "needs the role admin" in page.text_content("main")
+    expect(page.locator("main")).to_contain_text("needs the role admin")
 
 
 def test_a_token_is_made_and_shown_once(page: Any, server: Server) -> None:
     log_in(page, server, path="/account")
     page.get_by_label("Name of the new token").fill("night")
     page.get_by_role("button", name="Make a token").click()
-    assert page.locator("#fresh-key").input_value().startswith("ph_")
+    expect(page.locator("#fresh-key")).to_have_value(re.compile("^ph_"))
     page.goto(server.url + "/account")
     assert page.locator("#fresh-key").count() == 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from playwright.sync_api import expect
 
 from app import clock
 from app.core.inspection import ChipReading, Inspection
@@ -66,10 +67,10 @@ def test_a_refresh_brings_new_numbers_and_keeps_selection_focus_and_lines(
     change(app, power_w=1987)
     refresh_now(page)
     row.get_by_text("1,987").wait_for()
-    assert row.get_by_role("checkbox").is_checked()
+    expect(row.get_by_role("checkbox")).to_be_checked()
     assert page.evaluate("document.activeElement.value") == MAC
-    assert page.locator("#live input:checked").count() == 1
-    assert page.locator("#live polyline").count() == 1
+    expect(page.locator("#live input:checked")).to_have_count(1)
+    expect(page.locator("#live polyline")).to_have_count(1)
 
 
 def test_a_refused_order_says_why_where_it_is_seen(app: Flask, page: Any, server: Server, watch: Watch) -> None:
@@ -83,7 +84,7 @@ def test_a_refused_order_says_why_where_it_is_seen(app: Flask, page: Any, server
     page.reload()
     page.locator("#managed-020000000001").click()
     page.locator(f"#managed-020000000001[aria-checked={'false' if before else 'true'}]").wait_for()
-    assert page.locator("#refused").is_hidden()
+    expect(page.locator("#refused")).to_be_hidden()
 
 
 def test_an_order_without_an_answer_says_so(page: Any, server: Server, watch: Watch) -> None:
@@ -102,17 +103,17 @@ def test_a_half_typed_bulk_change_survives_a_refresh(app: Flask, page: Any, serv
     change(app, power_w=1988)
     refresh_now(page)
     page.get_by_text("1,988").wait_for()
-    assert page.get_by_label("Reason of the hold").input_value() == "fan to be rep"
+    expect(page.get_by_label("Reason of the hold")).to_have_value("fan to be rep")
     assert page.evaluate("document.activeElement.id") == "bulk-reason"
 
 
 def test_only_the_fields_of_the_action_are_shown(page: Any, server: Server) -> None:
     page.goto(server.url + "/miners")
     page.get_by_text("Change several miners").click()
-    assert not page.get_by_label("Reason of the hold").is_visible()
+    expect(page.get_by_label("Reason of the hold")).to_be_hidden()
     page.get_by_label("What").select_option("hold")
-    assert page.get_by_label("Reason of the hold").is_visible()
-    assert not page.get_by_label("Label, # counts").is_visible()
+    expect(page.get_by_label("Reason of the hold")).to_be_visible()
+    expect(page.get_by_label("Label, # counts")).to_be_hidden()
 
 
 def test_all_rows_are_checked_and_changed_at_once(app: Flask, page: Any, server: Server) -> None:
@@ -145,7 +146,7 @@ def test_a_switch_changes_its_row_and_no_checkbox(app: Flask, page: Any, server:
     row.get_by_role("checkbox").check()
     row.get_by_role("switch").click()
     page.locator("#managed-020000000001[aria-checked=false]").wait_for()
-    assert row.get_by_role("checkbox").is_checked()
+    expect(row.get_by_role("checkbox")).to_be_checked()
     assert not stored(app).managed
 
 
@@ -177,7 +178,7 @@ def test_one_miner_refreshes_beside_a_half_typed_form(app: Flask, page: Any, ser
     change(app, power_w=1777)
     refresh_now(page)
     page.get_by_text("1,777").first.wait_for()
-    assert page.locator("#label").input_value() == "half"
+    expect(page.locator("#label")).to_have_value("half")
     assert page.evaluate("document.activeElement.id") == "label"
 
 
