@@ -206,7 +206,13 @@ def decided_cycle(age_s: float = 2.0, **values: Any) -> BalanceCycle:
     return cycle(age_s, **(defaults | values))
 
 
+def a_newer_change_follows(miner_id: int) -> None:
+    """What the door does before it writes a change: of each miner one is the latest."""
+    db.session.query(PresetChangeRow).filter_by(miner_id=miner_id, is_latest=True).update({"is_latest": False})
+
+
 def change(miner: Miner, age_s: float = 60.0, **values: Any) -> PresetChangeRow:
+    a_newer_change_follows(miner.id)
     defaults: dict[str, Any] = {
         "miner_id": miner.id,
         "kind": "preset",

@@ -126,6 +126,29 @@ def test_a_migration_that_leaves_orphans_is_taken_back(
         assert connection.execute(text("SELECT count(*) FROM miner_models")).scalar_one() == 1
 
 
+def test_changes_of_before_are_marked_where_they_are_their_miners_latest(empty: Flask) -> None:
+    upgrade(str(MIGRATIONS), revision="0011")
+    now = "2026-11-20 12:00:00"
+    with db.engine.begin() as connection:
+        for mac in ("aa", "bb", "cc"):
+            connection.execute(
+                text("INSERT INTO miners (mac, ip, firmware_version, hostname, hr_measure, created_at, updated_at)"
+                     " VALUES (:mac, '127.0.0.1', '', '', 'GH/s', :now, :now)"),
+                {"mac": mac, "now": now},
+            )  # fmt: skip
+        for miner_id in (1, 2, 1, 1):
+            connection.execute(
+                text("INSERT INTO preset_changes (miner_id, kind, origin, old_power_w, new_power_w, reason, attempt,"
+                     " outcome, polled_unchanged, recorded_at, recorded_monotonic_s, recorded_boot_id)"
+                     " VALUES (:miner_id, 'preset', 'balancer', 1, 2, '', 1, 'failed', 0, :now, 0, 'b')"),
+                {"miner_id": miner_id, "now": now},
+            )  # fmt: skip
+    upgrade(str(MIGRATIONS))
+    with db.engine.connect() as connection:
+        found = connection.execute(text("SELECT id, miner_id FROM preset_changes WHERE is_latest ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [(2, 2), (4, 1)]
+
+
 def test_a_database_without_tables_is_refused_with_the_way_out(empty: Flask) -> None:
     with pytest.raises(ConfigError, match=r"no tables yet.*db upgrade"):
         database_check.check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, column
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, String, Text, column, false, true
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
 from app.core.types import Stamp
@@ -13,6 +13,7 @@ from app.extensions import Base, UtcDateTime
 from app.models.fleet import Miner
 
 _CHANGED = column("changes_count", Integer) > 0
+_LATEST = column("is_latest", Boolean) == true()
 
 
 class BalanceCycle(Base):
@@ -110,9 +111,14 @@ class PresetChangeRow(Base):
     finished_monotonic_s: Mapped[float | None] = mapped_column()
     finished_boot_id: Mapped[str | None] = mapped_column(String(40))
 
+    # No later change of its miner: for counts and lists of the whole fleet. The limits look for the highest id.
+    is_latest: Mapped[bool] = mapped_column(default=True, server_default=false())
+
     miner: Mapped[Miner] = relationship()
 
     __table_args__ = (
         Index("ix_preset_changes_miner_id", "miner_id", "id"),  # the latest change by id: wall clocks are stepped
+        Index("uq_preset_changes_latest", "miner_id", unique=True, sqlite_where=_LATEST, postgresql_where=_LATEST),
+        Index("ix_preset_changes_latest_outcome", "outcome", sqlite_where=_LATEST, postgresql_where=_LATEST),
         Index("ix_preset_changes_recorded", "recorded_at"),
     )

@@ -174,7 +174,7 @@ def begin_many(
             total_w = row.total_after_w
             decided.append(row)
         rows = [row for row in decided if isinstance(row, PresetChangeRow)]
-        _supersede(session, [row.miner_id for row in rows], now)
+        _make_room(session, [row.miner_id for row in rows], now)
         _mark_stopped(session, [row.miner_id for row in rows if row.kind == ChangeKind.STOP], now)
         session.add_all(rows)
         session.flush()
@@ -304,11 +304,17 @@ def _intent(row: PresetChangeRow, change: PresetChange, view: MinerView, miner: 
     )
 
 
-def _supersede(session: scoped_session[Any], miner_ids: Sequence[int], now: Stamp) -> None:
+def _make_room(session: scoped_session[Any], miner_ids: Sequence[int], now: Stamp) -> None:
+    """End what is still open of these miners' changes: a newer one is about to be their latest."""
     session.execute(
         update(PresetChangeRow)
         .where(PresetChangeRow.outcome.in_(OPEN), PresetChangeRow.miner_id.in_(miner_ids))
         .values(outcome=Outcome.SUPERSEDED, **finished(now))
+    )
+    session.execute(
+        update(PresetChangeRow)
+        .where(PresetChangeRow.is_latest, PresetChangeRow.miner_id.in_(miner_ids))
+        .values(is_latest=False)
     )
 
 

@@ -187,10 +187,9 @@ def _of_ids(ids: Sequence[int]) -> list[Miner]:
 
 
 _CHANGE = PresetChangeRow
-# One look into the index per miner; a maximum by group would read all that the miners ever did.
-_LATEST = select(_CHANGE.id).where(_CHANGE.miner_id == Miner.id).order_by(_CHANGE.id.desc()).limit(1)
-_NEWEST = select(_LATEST.correlate(Miner).scalar_subquery()).where(_THESE)
-_ENDS = select(_CHANGE.miner_id, _CHANGE.outcome, _CHANGE.new_preset).where(_CHANGE.id.in_(_NEWEST))
+_ENDS = select(_CHANGE.miner_id, _CHANGE.outcome, _CHANGE.new_preset).where(
+    _CHANGE.is_latest, _CHANGE.miner_id.in_(bindparam("ids", expanding=True))
+)
 
 
 def latest_ends(ids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
@@ -282,9 +281,9 @@ def _asks_more(wanted: FleetFilter, sort: str = "address") -> bool:
 
 def _not_applied(_now: datetime) -> ColumnElement[bool]:
     """The latest change failed or was not applied."""
-    change = aliased(PresetChangeRow)
-    latest = select(change.outcome).where(change.miner_id == Miner.id).order_by(change.id.desc()).limit(1)
-    return latest.correlate(Miner).scalar_subquery().in_([Outcome.NOT_APPLIED, Outcome.FAILED])
+    change = PresetChangeRow
+    ended_so = change.outcome.in_([Outcome.NOT_APPLIED, Outcome.FAILED])
+    return Miner.id.in_(select(change.miner_id).where(change.is_latest, ended_so))
 
 
 def _above_max(_now: datetime) -> ColumnElement[bool]:

@@ -114,20 +114,12 @@ _READING = (
     .limit(1)
 )
 _SOURCES = select(PlantSource).order_by(PlantSource.kind.desc(), PlantSource.name)
-# One seek a miner: counting the failed rows that nothing superseded would grow with the history.
-_newest_change = (
-    select(PresetChangeRow.id)
-    .where(PresetChangeRow.miner_id == Miner.id)
-    .order_by(PresetChangeRow.id.desc())
-    .limit(1)
-    .correlate(Miner)
-    .scalar_subquery()
-)
 
 
 def _latest_changes(outcome: Outcome) -> ScalarSelect[int]:
-    ended = select(func.count(Miner.id)).join(PresetChangeRow, PresetChangeRow.id == _newest_change)
-    return ended.where(PresetChangeRow.outcome == outcome).scalar_subquery()
+    change = PresetChangeRow
+    ended = select(func.count()).select_from(change).join(Miner, Miner.id == change.miner_id)
+    return ended.where(change.is_latest, change.outcome == outcome, Miner.retired.is_(False)).scalar_subquery()
 
 
 _newest_refusal = select(func.max(PlantRefusal.id)).scalar_subquery()

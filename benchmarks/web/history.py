@@ -58,6 +58,11 @@ def fill(database: Path, days: float) -> dict[str, int]:
                 {"until": until, "step": max(1, int(days * DAY_S) // max(1, changes)), "count": changes,
                  "miners": miners},
             )  # fmt: skip
+            connection.execute("UPDATE preset_changes SET is_latest = 0 WHERE is_latest")
+            connection.execute(
+                "UPDATE preset_changes SET is_latest = 1"
+                " WHERE id IN (SELECT max(id) FROM preset_changes GROUP BY miner_id)"
+            )
         connection.execute("ANALYZE")
         tables = ("plant_readings", "balance_cycles", "miner_samples", "preset_changes")
         return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}

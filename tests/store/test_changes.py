@@ -176,6 +176,17 @@ def test_an_open_change_is_superseded_by_the_next() -> None:
     assert first.finished_at == at(40).utc
 
 
+def test_of_each_miner_the_newest_row_is_marked_as_its_latest() -> None:
+    farm.build(3, at())
+    for seconds, miner_ids in ((0, (1, 2, 3)), (40, (2, 1)), (80, (2,))):
+        wanted = [farm.change(i, "1500" if seconds == 40 else "2000") for i in miner_ids]
+        changes.begin_many(wanted, farm.context(at(seconds)), at(seconds), reachable=lambda _: True)
+        assert isinstance(begin(farm.change(miner_ids[0]), at(seconds + 1)), Refused)  # leaves the mark where it is
+        newest = {row.miner_id: row.id for row in farm.rows()}
+        assert {row.miner_id: row.id for row in farm.rows() if row.is_latest} == newest
+    assert len(farm.rows()) == 6
+
+
 def unanswered(miner_id: int, now: Stamp, new: str | None = "2000", **values: Any) -> int:
     begun = intent(farm.change(miner_id, new, **values), now)
     changes.finish([Ending(begun, Outcome.UNKNOWN, error="It did not answer in time.")], now)

@@ -8,8 +8,9 @@ import pytest
 from flask import Flask
 
 from app import clock
-from app.store import commands, fleet_counts, headlines
+from app.store import commands, fleet_counts, fleet_list, headlines, status_board
 from app.store.fleet_counts import FleetCounts, ModelCount
+from app.store.fleet_list import FleetFilter
 from tests import factories
 
 
@@ -73,6 +74,19 @@ def test_models_without_max_preset_are_named_where_they_have_miners() -> None:
     factories.miner(2, model, status={"running_preset": "1500"})
     assert counted().without_max_preset == (ModelCount("s19jpro", "Antminer S19JPRO", 2),)
     assert counted().above_max == ()
+
+
+def test_latest_changes_that_failed_are_counted_and_no_earlier_ones() -> None:
+    mended, failed, unapplied, gone = (factories.miner(n, retired=n == 4) for n in (1, 2, 3, 4))
+    for miner in (mended, failed, unapplied, gone):
+        factories.change(miner, 300, outcome="failed")
+    factories.change(mended, 200, outcome="confirmed")
+    factories.change(unapplied, 200, outcome="not_applied")
+    found = status_board.load(clock.stamp()).counts
+    assert (found.failed, found.unapplied, found.not_applied) == (1, 1, 2)
+    listed = fleet_list.page(FleetFilter(problem="not_applied", retired=False), "address", 1).miners
+    assert {miner.mac for miner in listed} == {failed.mac, unapplied.mac}
+    assert fleet_list.latest_ends([1, 3]) == {1: ("confirmed", "2800"), 3: ("not_applied", "2800")}
 
 
 def test_silent_miners_are_named_managed_ones_first() -> None:

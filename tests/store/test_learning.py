@@ -14,6 +14,7 @@ from app.extensions import db, writing
 from app.models import Miner, MinerModel, MinerStatusRow, PresetChangeRow
 from app.store import miner_models, polls, snapshot
 from app.store.polls import Sweep
+from tests import factories
 from tests.store import farm
 from tests.store.own_app import at, own_database
 
@@ -55,6 +56,7 @@ def view(seconds: float, miner_id: int = 1) -> MinerView:
 def changed(seconds: float, new: str = "2000", *, miner_id: int = 1, **facts: Any) -> None:
     """A change that the miner accepted, as the door leaves it."""
     with writing() as session:
+        factories.a_newer_change_follows(miner_id)
         for older in session.scalars(db.select(PresetChangeRow).where(PresetChangeRow.miner_id == miner_id)):
             older.outcome = Outcome.SUPERSEDED if Outcome(older.outcome).on_its_way else older.outcome
         known = {

@@ -17,6 +17,7 @@ from app.errors import Conflict
 from app.extensions import db, writing
 from app.models import MinerSample, PlantReadingRow, PlantSource, PresetChangeRow
 from app.store import cycles, recorded, settings, snapshot
+from tests import factories
 from tests.store import farm
 from tests.store.own_app import at, own_database
 
@@ -43,6 +44,7 @@ def sampled(miner_id: int, seconds: float, preset: str | None = "3000", **values
 def changed(miner_id: int, seconds: float, old: str | None, new: str | None, **values: Any) -> None:
     known: dict[str, Any] = {"kind": "preset", "origin": "balancer", "outcome": Outcome.CONFIRMED, "accepted": True}
     with writing() as session:
+        factories.a_newer_change_follows(miner_id)
         session.add(
             PresetChangeRow(miner_id=miner_id, old_preset=old, new_preset=new, old_power_w=0, new_power_w=0,
                             reason="a test wants it", recorded=at(seconds), **(known | values))
