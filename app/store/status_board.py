@@ -26,6 +26,7 @@ from app.models import (
 from app.store import fleet_counts, meter_roles
 from app.store import settings as settings_store
 from app.store.fleet_counts import FleetCounts
+from app.store.freshness import Look
 
 CYCLE_LATE_S = 60.0  # four balance intervals: then the balancer itself is in trouble
 JOB_SLACK_S = 60.0
@@ -136,8 +137,8 @@ _SCALARS = select(
 )
 
 
-def load(now: Stamp, jobs: Sequence[JobRun] | None = None) -> StatusBoard:
-    """Read the picture; eight queries, whatever the fleet's size. `jobs`: as already loaded, saves one."""
+def load(now: Stamp, look: Look | None = None) -> StatusBoard:
+    """Read the picture; eight queries, whatever the fleet's size. `look`: saves the jobs' and, mostly, the counts'."""
     cycle = db.session.scalars(_CYCLE).one_or_none()
     reading = db.session.scalars(_READING).one_or_none()
     found = db.session.execute(_SCALARS, {"yesterday": now.utc - timedelta(days=1)}).one()
@@ -150,9 +151,13 @@ def load(now: Stamp, jobs: Sequence[JobRun] | None = None) -> StatusBoard:
         reading=reading,
         reading_age_s=None if reading is None else age_s(reading.age_at_receipt_s, reading.received, now),
         counts=fleet_counts.load(
-            now.utc, failed=found.failed, unapplied=found.unapplied, other_firmware=found.other_firmware
+            now.utc,
+            None if look is None else look.fleet,
+            failed=found.failed,
+            unapplied=found.unapplied,
+            other_firmware=found.other_firmware,
         ),
-        jobs=job_states(now, jobs),
+        jobs=job_states(now, None if look is None else look.jobs),
         last_refusal=Refusal(found.refused_at, found.refusal) if refused else None,
         refusals_24h=found.refusals_24h,
         sources=sources,

@@ -48,7 +48,7 @@ def live() -> Response:
     seen, *rest = request.args.get("shown", "").split(".")
     if seen == mark:
         return make_response("", 204)
-    parts = _parts(status_board.load(clock.stamp(), look.jobs))
+    parts = _parts(status_board.load(clock.stamp(), look))
     versions = _versions(parts)
     shown = dict(zip(parts, rest, strict=False))
     changed = {name: picture for name, picture in parts.items() if versions[name] != shown.get(name)}

@@ -89,6 +89,17 @@ def test_latest_changes_that_failed_are_counted_and_no_earlier_ones() -> None:
     assert fleet_list.latest_ends([1, 3]) == {1: ("confirmed", "2800"), 3: ("not_applied", "2800")}
 
 
+def test_the_same_mark_gives_the_same_counts_and_another_one_counts_anew() -> None:
+    factories.miner(1)
+    assert fleet_counts.load(clock.utcnow(), "a", failed=1).total == 1
+    factories.miner(2)
+    seen = fleet_counts.load(clock.utcnow(), "a", failed=2)
+    assert (seen.total, seen.failed) == (1, 2)  # what is passed on is of this moment
+    assert fleet_counts.load(clock.utcnow(), "b").total == 2
+    factories.miner(3)
+    assert fleet_counts.load(clock.utcnow()).total == 3
+
+
 def test_silent_miners_are_named_managed_ones_first() -> None:
     factories.miner(1, online=False, last_seen_at=factories.ago(9000))
     factories.miner(2, online=False, managed=True, last_seen_at=factories.ago(100))
