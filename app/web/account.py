@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, flash, redirect, session, url_for
-from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import IntegerField, PasswordField, SelectField, StringField
@@ -16,6 +15,7 @@ from app.errors import Conflict, SettingError, TooManyAttempts, WrongLogin
 from app.store import people, sessions, tokens
 from app.web import access, formats, page
 from app.web.forms import options
+from app.web.words import gettext as _
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 

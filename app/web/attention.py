@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flask import url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from app.core.types import Mode, Override
 from app.store.fleet_counts import FleetCounts
 from app.store.headlines import SilentMiner
 from app.store.status_board import JobState, StatusBoard
 from app.web import formats
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 SHOWN_MINERS = 3
 LONGEST_ERROR = 200

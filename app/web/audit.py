@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
-from flask_babel import gettext as _
 
 from app.core import instants
 from app.core.audit import Action
@@ -15,6 +14,7 @@ from app.models import AuditEntry
 from app.store import audit
 from app.store.audit import AuditFilter
 from app.web import csv_file, page
+from app.web.words import gettext as _
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 PAGE_SIZE = 50

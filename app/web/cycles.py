@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, request
-from flask_babel import gettext as _
 
 from app.core.types import BalanceStatus, Origin
 from app.models import BalanceCycle, PresetChangeRow
@@ -17,6 +16,7 @@ from app.store.cycle_history import CycleFilter
 from app.store.keyset import Page
 from app.web import formats, listing, page
 from app.web.listing import Filters
+from app.web.words import gettext as _
 
 bp = Blueprint("cycles", __name__, url_prefix="/cycles")
 PAGE_SIZE = 50

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from flask import url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from markupsafe import Markup
 
 from app.core.outlook import Step
@@ -22,6 +20,8 @@ from app.store.headlines import EventHeadline, OrderHeadline, SilentMiner
 from app.store.status_board import StatusBoard
 from app.web import attention, formats, headline
 from app.web.attention import Problem
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 SHOWN_PROBLEMS = 12
 SHOWN_EVENTS = 6

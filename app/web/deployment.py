@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask_babel import gettext as _
-
 from app.config import SETTINGS, Config
 from app.redaction import Secret
 from app.web import formats
+from app.web.words import gettext as _
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response
-from flask_babel import gettext as _
 
 from app.core.types import ChangeKind, Origin
 from app.errors import SettingError
@@ -16,6 +15,7 @@ from app.store.events import EventFilter
 from app.store.keyset import Page
 from app.web import csv_file, formats, listing, page
 from app.web.listing import Filters
+from app.web.words import gettext as _
 
 bp = Blueprint("events", __name__, url_prefix="/events")
 PAGE_SIZE = 50

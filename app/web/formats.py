@@ -9,11 +9,11 @@ from babel import Locale
 from babel.dates import format_datetime, get_timezone
 from babel.numbers import get_decimal_symbol, get_group_symbol
 from flask import Flask, g, has_request_context
-from flask_babel import gettext as _
 
 from app.web import sentences
 from app.web.language import locale
 from app.web.language import zone as zone_of_reader
+from app.web.words import gettext as _
 
 NO_VALUE = "\N{EN DASH}"
 STATUS_CLASS = {"OK": "ok", "WARNING": "warn", "OVER_TARGET": "bad", "STALE": "stale", "NO_DATA": "stale"}

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, FloatField, RadioField, SelectField, StringField, ValidationError
@@ -16,6 +15,7 @@ from wtforms.widgets import TextInput
 
 from app.core.settings import SPECS
 from app.core.types import Mode
+from app.web.words import gettext as _
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}([.,][0-9]{1,12})?")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from markupsafe import Markup, escape
 
 from app.core import outlook
@@ -12,6 +10,8 @@ from app.core.types import BalanceStatus, Mode, Override, Settings, Stamp
 from app.models import BalanceCycle
 from app.store.status_board import StatusBoard
 from app.web import formats
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 WHOLE_KW_FROM = 100.0  # smaller numbers are shown with one decimal
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import flask_babel
 from flask import request
-from flask_babel import gettext as _
 
 from app.core import instants
 from app.store.keyset import LARGEST_ID, Page, Place
+from app.web.words import gettext as _
 
 LONGEST_TEXT = 80
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)

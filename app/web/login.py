@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request
-from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import HiddenField, PasswordField, StringField
@@ -14,6 +13,7 @@ from app.errors import TooManyAttempts, WrongLogin
 from app.store import people, sessions
 from app.web import access
 from app.web.language import local_path
+from app.web.words import gettext as _
 
 bp = Blueprint("login", __name__, url_prefix="/login")
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field
 
@@ -21,6 +20,7 @@ from app.store.miner_models import Consequence, Learned
 from app.web import chart, formats, model_form, model_words, page
 from app.web.chart import Chart, Mark, Series
 from app.web.model_form import ModelForm
+from app.web.words import gettext as _
 
 bp = Blueprint("miner_models", __name__, url_prefix="/models")
 NOBODY = (0, 0)

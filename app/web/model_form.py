@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import request
-from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, HiddenField, RadioField, StringField, ValidationError
 from wtforms.validators import Optional
@@ -18,6 +17,7 @@ from app.models import MinerModel
 from app.store import miner_models
 from app.web import formats
 from app.web.forms import PlainFloatField, options
+from app.web.words import gettext as _
 
 POWER, HASHRATE = "power_w:", "hashrate_ths:"  # how the fields of a preset's numbers begin; its name follows
 COLUMNS = {POWER: "expected_power_w", HASHRATE: "expected_hashrate_ths"}

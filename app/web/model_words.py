@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask_babel import gettext as _
-from flask_babel import ngettext
-
 from app.core import switching
 from app.core.ladder_curve import far_off
 from app.core.switching import Cost
@@ -16,6 +13,8 @@ from app.models import MinerModel
 from app.store import miner_models
 from app.store.miner_models import Consequence
 from app.web import formats
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
@@ -13,6 +12,7 @@ from app.web import dashboard, page
 from app.web.dashboard import Refused
 from app.web.dashboard_parts import order_words
 from app.web.orders_form import OrderForm
+from app.web.words import gettext as _
 
 bp = Blueprint("orders", __name__, url_prefix="/orders")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import StringField, ValidationError
 from wtforms.validators import Length
 
 from app.web.forms import printable
+from app.web.words import gettext as _
 
 WORDS = {"all_to_minimum": "MINIMUM", "stop_all": "STOP", "resume": "RESUME"}  # accepted in every language
 

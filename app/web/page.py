@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 from flask import Flask, Response, make_response, render_template, request, url_for
-from flask_babel import gettext as _
 
 from app.core.access import Actor
 from app.core.types import Mode, Override, Settings
 from app.store import settings as settings_store
 from app.web import access
+from app.web.words import gettext as _
 
 
 def install(app: Flask) -> None:

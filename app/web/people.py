@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, url_for
-from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField, SelectField, StringField
@@ -18,6 +17,7 @@ from app.store import people, sessions, tokens
 from app.web import access, formats, page
 from app.web.account import scopes
 from app.web.forms import options
+from app.web.words import gettext as _
 
 bp = Blueprint("people", __name__, url_prefix="/people")
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from flask import url_for
-from flask_babel import gettext as _
 
 from app.store import plant_curve
 from app.store.plant_curve import Grid
 from app.web import formats
 from app.web.chart import HOUR_S, SPANS_S, Chart, Mark, Series
+from app.web.words import gettext as _
 
 STEP_S = {HOUR_S: 30, 6 * HOUR_S: 90, 24 * HOUR_S: 360, 168 * HOUR_S: 2400, 720 * HOUR_S: 10_800}
 SLOTS = 2  # rows looked at per step

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, flash, redirect, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field, HiddenField, SelectField, TextAreaField, ValidationError
@@ -24,6 +22,8 @@ from app.web import page, setting_fields, setting_words
 from app.web.forms import options
 from app.web.setting_fields import SettingsForm
 from app.web.settings import bp
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 CONNECTION = "connection"  # the record of how the plant is connected: a key of `connections()`
 BY_QUESTIONNAIRE = "the plant owner's questionnaire"  # the reason in the history: rows keep English (decision 0008)

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from flask_babel import gettext as _
-
 from app.core.settings import SPECS, SettingSpec
 from app.web import formats
 from app.web.language import locale
+from app.web.words import gettext as _
 
 # By buttons of the dashboard, each with its own confirmation, never by a form among others.
 ELSEWHERE = ("mode", "override")

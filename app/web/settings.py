@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
@@ -13,6 +12,7 @@ from app.store import settings
 from app.web import dashboard, formats, page
 from app.web.dashboard import Refused
 from app.web.forms import MarginForm, ModeForm
+from app.web.words import gettext as _
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, abort, current_app, flash, make_response, redirect, request, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
@@ -25,6 +23,8 @@ from app.web import csv_file, deployment, formats, page, setting_fields, setting
 from app.web.setting_fields import SettingsForm
 from app.web.setting_words import Group
 from app.web.settings import bp
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 LIMITS = ("safety_margin_percent", "farm_limit_kw")  # what the target at the present reading follows from
 

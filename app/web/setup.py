@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, current_app, flash, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import HiddenField, RadioField, SelectField
@@ -25,6 +23,8 @@ from app.web.forms import ModeForm, options
 from app.web.questionnaire import CONNECTION, connections
 from app.web.setup_steps import Step
 from app.web.source_roles import meter_says, role_words
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 bp = Blueprint("setup", __name__, url_prefix="/setup")
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask_babel import gettext as _
-from flask_babel import ngettext
-
 from app.config import Config
 from app.core.types import Mode
 from app.store.setup import Facts
 from app.web import formats
 from app.web.questionnaire import CONNECTION, connections
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 UNIT = "plant_unit"  # the record of which unit an operator found plausible
 OBSERVE_S = 600.0  # recommended before arming

@@ -6,8 +6,6 @@ import re
 from typing import Any
 
 from flask import Response, flash, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -20,6 +18,8 @@ from app.store.formula import Picture, SourceLine
 from app.web import formats, page, sentences
 from app.web.language import locale
 from app.web.settings import bp
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 _FIELD = re.compile(r"(role|seen)-([0-9]{1,9})")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from flask import flash, redirect, request, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
@@ -16,6 +14,8 @@ from app.web.miners import forms, listing
 from app.web.miners import view as views
 from app.web.miners.blueprint import bp
 from app.web.miners.forms import MATCHING, BulkForm
+from app.web.words import gettext as _
+from app.web.words import ngettext
 
 
 @bp.post("/bulk")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, StringField, ValidationError
 
 from app.web.forms import options
+from app.web.words import gettext as _
 
 LABEL_LENGTH = 80
 REASON_LENGTH = 200

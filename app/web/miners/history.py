@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from flask import Response, request, url_for
-from flask_babel import gettext as _
 
 from app import clock
 from app.models import Miner, PresetChangeRow
@@ -15,6 +14,7 @@ from app.store.miner_history import Step
 from app.web import chart, formats
 from app.web.chart import Chart, Mark, Series
 from app.web.miners.blueprint import bp
+from app.web.words import gettext as _
 
 STEP_S = {"6h": 300, "24h": 300, "7d": 1800, "30d": 7200}  # 72 to 361 points; samples are 300 s apart
 DEFAULT_SPAN = "24h"

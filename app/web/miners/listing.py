@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Response, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -22,6 +21,7 @@ from app.web.miners import view as views
 from app.web.miners.blueprint import bp
 from app.web.miners.forms import ACTIONS, BulkForm
 from app.web.miners.view import View
+from app.web.words import gettext as _
 
 _ANY = "00:00:00:00:00:00"  # stands for a miner's MAC in an address
 LINE_HOURS = 24
@@ -123,6 +123,8 @@ def show(
         refusal=refusal,
         others=fleet_list.count_other_hosts(),
         why=context["why"],
+        rows_at=_address_of_these("miners.rows", found.miners, view),
+        lines_at=_address_of_these("miners.lines", found.miners),
         rows=Markup(render_template("miners/_rows.html", selected=set(selected), **context)),  # noqa: S704 - escaped there
     )
 
@@ -137,12 +139,18 @@ def _asked_ids() -> list[int]:
     return [int(text) for text in asked if text.isascii() and text.isdigit() and len(text) < 12]
 
 
+def _address_of_these(endpoint: str, miners: Sequence[ListedMiner], view: View | None = None) -> str:
+    """Return the address of something of these very miners: `url_for` takes half a millisecond for fifty ids."""
+    address = url_for(endpoint, **(view.list_arguments if view else {}))
+    return f"{address}{'&' if '?' in address else '?'}{'&'.join(f'id={miner.id}' for miner in miners)}"
+
+
 def _row_context(miners: Sequence[ListedMiner], view: View) -> dict[str, Any]:
     """What the rows of these miners need. Addresses are built once: 100 `url_for` a page are 3 ms."""
+    page_of = url_for("miners.one", mac=_ANY, **view.list_arguments).split(_ANY)
+    switch_of = url_for("miners.change_managed", mac=_ANY, **view.arguments).split(_ANY)
     return {
-        "page_of": url_for("miners.one", mac=_ANY, **view.list_arguments).split(_ANY),
-        "switch_of": url_for("miners.change_managed", mac=_ANY, **view.arguments).split(_ANY),
-        "miners": miners,
+        "rows": [(miner, miner.mac.join(page_of), miner.mac.join(switch_of)) for miner in miners],
         "is_held": fleet.is_held,
         "now": clock.utcnow(),
         "why": cycles.explain_each(miners),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, make_response, render_template, request
-from flask_babel import gettext as _
 
 from app import clock
 from app.core.types import Settings
@@ -20,6 +19,7 @@ from app.web.miners import history
 from app.web.miners import view as views
 from app.web.miners.blueprint import bp
 from app.web.miners.forms import UNTIL_RELEASED, HoldForm, LabelForm, PasswordForm, PresetForm, RetireForm
+from app.web.words import gettext as _
 
 EVENTS = 20
 HOLD_COLUMNS = ("hold", "hold_until", "hold_reason")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import flash, redirect, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field
 
@@ -17,6 +16,7 @@ from app.web.miners import one
 from app.web.miners import view as views
 from app.web.miners.blueprint import bp
 from app.web.miners.forms import HoldForm, LabelForm, PasswordForm, PresetForm, RetireForm
+from app.web.words import gettext as _
 
 
 @bp.post("/<mac>/preset")

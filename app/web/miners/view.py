@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import request
-from flask_babel import gettext as _
 
 from app.store.fleet_list import PROBLEMS, SORTS, STATES, FleetFilter
+from app.web.words import gettext as _
 
 RETIRED = "retired"
 LARGEST_FIRST = ("power", "hashrate", "efficiency", "temperature", "managed", "added")  # on the first click
