@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from babel.numbers import get_decimal_symbol, get_group_symbol
 from flask import Flask, g, has_request_context
 
 from app.web import sentences
-from app.web.language import locale
+from app.web.language import language, locale
 from app.web.language import zone as zone_of_reader
 from app.web.words import gettext as _
 
@@ -103,8 +104,14 @@ def outcome(word: str) -> tuple[str, str]:
     return outcomes().get(word, (word, "stale"))
 
 
-def outcomes() -> dict[str, tuple[str, str]]:
+def outcomes() -> Mapping[str, tuple[str, str]]:
     """Every outcome of a change: (words for people, CSS class)."""
+    return _outcomes(language())
+
+
+@lru_cache(maxsize=8)
+def _outcomes(_language: str) -> Mapping[str, tuple[str, str]]:
+    """A list of events asks fifty times for the seven words that its reader's language has."""
     return {
         "sending": (_("on its way"), "wait"),
         "sent": (_("sent, not yet confirmed"), "wait"),
