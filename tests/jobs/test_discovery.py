@@ -42,7 +42,7 @@ class FakeNetwork:
         self.ladder_error: MinerError | None = None
         self.keys: set[str] = set()
         self.keeps_keys = True
-        self.new_keys = (f"{n:032x}" for n in itertools.count(1))
+        self.numbers = itertools.count(1)  # a generator would not bear two threads
         self.scanned: list[str] = []
         self.asked: list[str] = []
         self.unlocked: list[str] = []
@@ -64,7 +64,7 @@ class FakeNetwork:
             raise self.unlock_error
         if password != self.password:
             raise MinerUnauthorized("refused to unlock with this password (403).")
-        key = next(self.new_keys)
+        key = f"{next(self.numbers):032x}"
         if self.keeps_keys:
             self.keys.add(key)
         return key
