@@ -55,3 +55,26 @@ def test_unmanaged_miners_are_subtracted_only_where_the_setting_says_so() -> Non
 def test_the_target_follows_from_margin_and_limit(limit_kw: float | None, foreign_kw: float, target_kw: float) -> None:
     found = formula(3000.0, [load(FOREIGN, foreign_kw)], Books(), replace(Settings(), farm_limit_kw=limit_kw))
     assert found.target_kw == pytest.approx(target_kw)
+
+
+@pytest.mark.parametrize(
+    ("generation_kw", "foreign_kw", "miners_kw", "twice"),
+    [
+        (252.0, 248.0, 226.0, True),  # the meters of the containers, not said to contain the miners
+        (252.0, 25.0, 226.0, False),  # what else there is
+        (252.0, 52.0, 226.0, False),  # 278 of 252: within a tenth, as readings seconds apart may be
+        (252.0, 112.0, 226.0, False),  # too low to contain them all, whatever is drawn
+        (252.0, 113.0, 226.0, True),
+        (252.0, 400.0, 0.0, False),  # no miner draws anything: nothing can be counted twice
+        (0.0, 248.0, 226.0, True),
+        (0.0, 0.0, 0.0, False),
+    ],
+)
+def test_more_drawn_than_generated_asks_whether_a_meter_contains_the_miners(
+    generation_kw: float, foreign_kw: float, miners_kw: float, twice: bool
+) -> None:
+    books = Books(managed_kw=miners_kw / 2, unmanaged_kw=miners_kw / 2)
+    found = formula(generation_kw, [load(FOREIGN, foreign_kw)], books, Settings())
+    assert found.seems_counted_twice == twice
+    assert found.drawn_kw == foreign_kw + miners_kw
+    assert not formula(generation_kw, [load(MINERS, foreign_kw)], books, Settings()).seems_counted_twice

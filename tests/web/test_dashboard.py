@@ -106,6 +106,8 @@ def test_a_balancer_that_stopped_is_not_shown_as_ok(app: Flask, client: FlaskCli
         (lambda: factories.miner(7, status={"state": "failure"}), "1 miner in failure"),
         (lambda: factories.change(factories.miner(7), outcome="not_applied"), "1 miner did not take"),
         (factories.other_host, "another firmware"),
+        (lambda: factories.cycle(1.0, available_kw=-162.5, foreign_kw=416.5, generation_kw=254.0),
+         "Nothing is left for the miners: other loads take 416.5 kW of 254.0 kW."),
         (factories.contradicted, "412 kW are subtracted twice. Nothing is raised until you give it the role miners"),
     ],
 )

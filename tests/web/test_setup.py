@@ -118,6 +118,20 @@ def test_roles_are_done_when_somebody_said_them_and_no_meter_objects(app: Flask)
     assert states(app)["roles"] == "wrong"
 
 
+def test_roles_by_which_more_is_drawn_than_generated_are_asked_about_even_when_said(
+    app: Flask, client: FlaskClient
+) -> None:
+    with app.app_context():
+        factories.reading(generation_kw=252.0, foreign_kw=248.0)
+        factories.source("C1", role_changed_at=clock.utcnow(), role_changed_by="ann")
+        factories.cycle(2.0, current_w=100_000.0, unmanaged_w=126_000.0)
+    assert states(app)["roles"] == "wrong"
+    assert "474.0 kW are drawn of 252.0 kW: does a meter contain the miners?" in text_of(client)
+    with app.app_context():
+        factories.cycle(1.0, current_w=3_000.0, unmanaged_w=0.0)
+    assert states(app)["roles"] == "done"
+
+
 def test_observing_takes_ten_minutes_in_the_mode_observe(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         factories.cycle(age_s=300, changes_count=2)

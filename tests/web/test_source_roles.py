@@ -56,6 +56,7 @@ def test_the_formula_is_shown_in_numbers(client: FlaskClient, plant: dict[str, i
     assert "Available = 329.0 kW" in text
     assert "Target 296.1 kW" in text
     assert "Nobody has said its role yet" in text
+    assert "With these roles 5,202.0 kW are drawn while 3,000.0 kW are generated." in text
 
 
 def test_other_roles_are_shown_before_they_are_saved(app: Flask, client: FlaskClient, plant: dict[str, int]) -> None:
@@ -63,6 +64,7 @@ def test_other_roles_are_shown_before_they_are_saved(app: Flask, client: FlaskCl
     assert "Overhead of the miners' meters − 100.0 kW" in text  # 2,631 - 2,531
     assert "Available = 2,860.0 kW now = 329.0" in text
     assert "estimated from the newest reading" in text
+    assert "With these roles" not in text
     assert roles(app)["B1"] == ("foreign", None)
 
 
