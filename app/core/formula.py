@@ -6,14 +6,15 @@ says the same of one reading and the latest cycle's books, and what another choi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.core import plant, power
 from app.core.plant import CountedSource
-from app.core.types import Settings
+from app.core.types import Settings, SourceRole
 
 BEYOND = 1.1  # plant and miners are read seconds apart: up to here, more drawn than generated is no riddle
+MOST_OF_THEM = 0.8  # a meter that reads that much of what the miners draw contains them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +37,10 @@ class Formula:
     generation_kw: float
     foreign_kw: float
     overhead_kw: float
-    managed_kw: float
     unmanaged_kw: float
     counts_unmanaged: bool
     target_kw: float
     overhead_estimated: bool = False
-
-    @property
-    def drawn_kw(self) -> float:
-        """What all of it draws together, by these roles."""
-        return self.foreign_kw + self.overhead_kw + self.managed_kw + self.unmanaged_kw
-
-    @property
-    def seems_counted_twice(self) -> bool:
-        return seems_counted_twice(self.generation_kw, self.foreign_kw, self.managed_kw + self.unmanaged_kw)
 
     @property
     def available_kw(self) -> float:
@@ -65,14 +56,34 @@ def available_kw(generation_kw: float, foreign_kw: float, overhead_kw: float, un
     return generation_kw - foreign_kw - overhead_kw - unmanaged_kw
 
 
-def seems_counted_twice(generation_kw: float, foreign_kw: float, miners_kw: float) -> bool:
-    """Whether meters that count as foreign load probably contain the miners: together more is drawn than generated.
+@dataclass(frozen=True, slots=True)
+class MeterLoad:
+    """A consumption meter in the role foreign or miners, kW. `apart`: the meter check saw it not follow the miners."""
+
+    role: SourceRole
+    kw: float
+    apart: bool = False
+
+
+def drawn_twice_kw(
+    generation_kw: float, meters: Iterable[MeterLoad], books: Books, *, counts_unmanaged: bool
+) -> float | None:
+    """Return what is drawn by these roles (kW), where that is so much that foreign meters may contain the miners.
 
     A question to whoever says the roles, long before the miners have moved enough for the meter check; no rule acts on
-    it. A plant on the grid may import the rest, and right after a fall of the river it is so for a moment. Meters below
-    half of what the miners draw cannot contain them (as in the meter check).
+    it, since a plant on the grid may import, and right after a fall of the river it is so for a moment. None where the
+    miners cannot explain what is too much: other loads alone exceed the generation, a meter in the role miners shows
+    them already, or the suspects read less than half of what they draw (as in the meter check).
     """
-    return 0.0 < miners_kw <= 2.0 * foreign_kw and foreign_kw + miners_kw > BEYOND * generation_kw
+    loads = list(meters)
+    foreign_kw = sum(meter.kw for meter in loads if meter.role is SourceRole.FOREIGN)
+    suspect_kw = sum(meter.kw for meter in loads if meter.role is SourceRole.FOREIGN and not meter.apart)
+    seen_kw = sum(meter.kw for meter in loads if meter.role is SourceRole.MINERS)
+    miners_kw = books.managed_kw + (books.unmanaged_kw if counts_unmanaged else 0.0)
+    limit_kw = BEYOND * generation_kw
+    if seen_kw >= MOST_OF_THEM * (books.managed_kw + books.unmanaged_kw) or not miners_kw <= 2.0 * suspect_kw:
+        return None
+    return foreign_kw + miners_kw if foreign_kw <= limit_kw < foreign_kw + miners_kw else None
 
 
 def formula(generation_kw: float, loads: Sequence[CountedSource], books: Books, settings: Settings) -> Formula:
@@ -86,7 +97,6 @@ def formula(generation_kw: float, loads: Sequence[CountedSource], books: Books, 
         generation_kw=generation_kw,
         foreign_kw=load.foreign_kw,
         overhead_kw=overhead_kw,
-        managed_kw=books.managed_kw,
         unmanaged_kw=books.unmanaged_kw,
         counts_unmanaged=settings.count_unmanaged,
         target_kw=power.target_w(left_kw, settings) / 1000.0,

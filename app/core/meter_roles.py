@@ -103,15 +103,15 @@ def judge_all(meters: Sequence[Meter], draws: Sequence[Draw]) -> dict[str, Judge
     found |= {name: Judged(finding, (name,)) for name, finding in alone.items()}
     if any(finding.verdict is MeterVerdict.CONTAINS for finding in alone.values()):
         return found
-    rest = [meter for meter in foreign if not _moves_apart(alone[meter.name])]
+    rest = [meter for meter in foreign if not moves_apart(alone[meter.name])]
     if len(rest) > 1 and (finding := judge(_sum(rest), draws)).verdict is MeterVerdict.CONTAINS:
         found |= _together(rest, finding)
     return found
 
 
-def _moves_apart(finding: Finding) -> bool:
-    """A meter that is only too low for all the miners may contain some of them."""
-    return finding.verdict is MeterVerdict.APART and finding.slope is not None
+def moves_apart(found: Finding | Judgement | None) -> bool:
+    """Whether a meter does not follow the miners; one that is only too low for all of them may contain some."""
+    return found is not None and found.verdict is MeterVerdict.APART and found.slope is not None
 
 
 def _together(meters: Sequence[Meter], finding: Finding) -> dict[str, Judged]:

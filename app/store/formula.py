@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 
 from app.core import formula as rules
-from app.core.formula import Books, Formula
-from app.core.meter_roles import Contradiction, Judgement
+from app.core.formula import Books, Formula, MeterLoad
+from app.core.meter_roles import Contradiction, Judgement, moves_apart
 from app.core.plant import age_s
 from app.core.types import Settings, SourceKind, SourceRole, Stamp
 from app.extensions import db
@@ -42,6 +42,7 @@ class Picture:
     now: Formula | None
     then: Formula | None
     contradictions: tuple[Contradiction, ...]
+    drawn_twice_kw: float | None = None  # with the roles looked at; see `core.formula.drawn_twice_kw`
 
     @property
     def differs(self) -> bool:
@@ -94,7 +95,15 @@ def _with_formulas(found: Picture, reading: PlantReadingRow, books: Books) -> Pi
     now = of({line.row.name: line.role for line in meters}, books)
     same_meters = all((line.role is SourceRole.MINERS) == (line.wanted is SourceRole.MINERS) for line in meters)
     then_books = books if same_meters else replace(books, overhead_kw=None)
-    return replace(found, now=now, then=of({line.row.name: line.wanted for line in meters}, then_books))
+    loads = (MeterLoad(line.wanted, line.counted_kw or 0.0, moves_apart(line.judged)) for line in meters)
+    return replace(
+        found,
+        now=now,
+        then=of({line.row.name: line.wanted for line in meters}, then_books),
+        drawn_twice_kw=rules.drawn_twice_kw(
+            reading.generation_kw, loads, books, counts_unmanaged=found.settings.count_unmanaged
+        ),
+    )
 
 
 def _books() -> Books | None:

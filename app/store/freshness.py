@@ -43,7 +43,8 @@ class Look:
     """What one query sees: texts that stand for everything else, and the jobs they were made of.
 
     `mark` stands for all that the dashboard shows; `fleet` for the miners' own rows, which readings, cycles and intents
-    leave as they are: a full answer every second, while presets change, need not count 3,000 miners each time.
+    leave as they are (but for the note that a stop is ours: counted with the end of the run that sent it). So a full
+    answer every second, while presets change, need not count 3,000 miners each time.
     """
 
     mark: str

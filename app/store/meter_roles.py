@@ -9,10 +9,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from app.core import formula
 from app.core import meter_roles as rules
+from app.core.formula import Books, MeterLoad
 from app.core.meter_roles import Contradiction, Judged, Judgement, Meter
 from app.core.metering import LONGEST_GAP_S, WINDOW_S, Draw, MeterVerdict
-from app.core.types import SourceKind, SourceRole, Stamp
+from app.core.types import Settings, SourceKind, SourceRole, Stamp
 from app.extensions import db, writing
 from app.models import BalanceCycle, PlantReadingRow, PlantSource
 
@@ -83,6 +85,20 @@ def contradictions(sources: Iterable[PlantSource] | None = None) -> tuple[Contra
     """Return the meters whose role is wrong by what they measured. `sources`: as already loaded, saves a query."""
     rows = _sources() if sources is None else [row for row in sources if row.kind == SourceKind.CONSUMPTION]
     return rules.contradictions([_judgement(row) for row in rows])
+
+
+def drawn_twice_kw(
+    generation_kw: float, sources: Iterable[PlantSource], cycle: BalanceCycle, settings: Settings
+) -> float | None:
+    """Return `core.formula.drawn_twice_kw` by the roles in force, the newest values and the books of this cycle."""
+    rows = [row for row in sources if row.kind == SourceKind.CONSUMPTION]
+    standing = rules.standing([_judgement(row) for row in rows])
+    return formula.drawn_twice_kw(
+        generation_kw,
+        (MeterLoad(role_of(row), row.last_value_kw or 0.0, rules.moves_apart(standing.get(row.name))) for row in rows),
+        Books(cycle.current_w / 1000.0, cycle.unmanaged_w / 1000.0),
+        counts_unmanaged=settings.count_unmanaged,
+    )
 
 
 def verdicts() -> dict[str, Judgement]:

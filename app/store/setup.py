@@ -25,7 +25,7 @@ from app.models import (
     PlantSource,
     SettingChange,
 )
-from app.store import cycles, job_runs, meter_roles, miner_models, plant_history, records
+from app.store import cycles, job_runs, meter_roles, miner_models, plant_history, records, status_board
 from app.store import settings as settings_store
 
 LOOK_BACK = timedelta(days=1)  # longer observation is not looked at: it is enough by far
@@ -77,6 +77,7 @@ class Facts:
     refusal: PlantRefusal | None
     meters: tuple[PlantSource, ...]
     contradictions: tuple[Contradiction, ...]
+    drawn_twice_kw: float | None  # see `core.formula.drawn_twice_kw`; None also where reading or cycle are old
     fleet: Fleet
     scan: JobRun | None
     cycle: BalanceCycle | None
@@ -95,17 +96,19 @@ def facts(now: Stamp) -> Facts:
     refusal = db.session.scalars(select(PlantRefusal).order_by(PlantRefusal.id.desc()).limit(1)).first()
     if refusal is not None and reading is not None and refusal.refused_at <= reading.received_at:
         refusal = None
+    settings, cycle = settings_store.load(), cycles.latest()
     meters = tuple(row for row in plant_history.sources() if row.kind == SourceKind.CONSUMPTION)
     return Facts(
-        settings=settings_store.load(),
+        settings=settings,
         reading=reading,
         reading_age_s=None if reading is None else age_s(reading.age_at_receipt_s, reading.received, now),
         refusal=refusal,
         meters=meters,
         contradictions=meter_roles.contradictions(meters),
+        drawn_twice_kw=status_board.drawn_twice_kw(reading, cycle, meters, settings, now),
         fleet=_fleet(),
         scan=job_runs.of("discovery"),
-        cycle=cycles.latest(),
+        cycle=cycle,
         observed=_observed(now.utc),
         records=records.newest(),
     )

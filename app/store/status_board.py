@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,6 +73,7 @@ class StatusBoard:
     refusals_24h: int  # answers of the plant, or the lack of one, that could not drive control
     sources: tuple[PlantSource, ...]  # generation first, then by name
     contradictions: tuple[Contradiction, ...]  # meters whose role is wrong by what they measure: nothing is raised
+    drawn_twice_kw: float | None = None  # see `core.formula.drawn_twice_kw`
 
     @property
     def cycle_late(self) -> bool:
@@ -144,8 +145,9 @@ def load(now: Stamp, look: Look | None = None) -> StatusBoard:
     found = db.session.execute(_SCALARS, {"yesterday": now.utc - timedelta(days=1)}).one()
     sources = tuple(db.session.scalars(_SOURCES))
     refused = found.refused_at is not None and (reading is None or found.refused_at > reading.received_at)
+    settings = settings_store.load()
     return StatusBoard(
-        settings=settings_store.load(),
+        settings=settings,
         cycle=cycle,
         cycle_age_s=None if cycle is None else cycle.decided.elapsed_s(now),
         reading=reading,
@@ -162,7 +164,23 @@ def load(now: Stamp, look: Look | None = None) -> StatusBoard:
         refusals_24h=found.refusals_24h,
         sources=sources,
         contradictions=meter_roles.contradictions(sources),
+        drawn_twice_kw=drawn_twice_kw(reading, cycle, sources, settings, now),
     )
+
+
+def drawn_twice_kw(
+    reading: PlantReadingRow | None,
+    cycle: BalanceCycle | None,
+    sources: Iterable[PlantSource],
+    settings: Settings,
+    now: Stamp,
+) -> float | None:
+    """Return what is drawn where meters seem to contain the miners; None where reading or cycle do not speak of now."""
+    if reading is None or age_s(reading.age_at_receipt_s, reading.received, now) > settings.stale_after_s:
+        return None
+    if cycle is None or cycle.decided.elapsed_s(now) > CYCLE_LATE_S:
+        return None
+    return meter_roles.drawn_twice_kw(reading.generation_kw, sources, cycle, settings)
 
 
 def job_states(now: Stamp, jobs: Sequence[JobRun] | None = None) -> tuple[JobState, ...]:

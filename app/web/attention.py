@@ -50,12 +50,12 @@ def _plant(board: StatusBoard) -> Iterator[Problem]:
     roles = url_for("settings.sources")
     for contradiction in board.contradictions:
         yield Problem("bad", f"{formats.said(contradiction.sentence)}. {formats.said(contradiction.advice)}", roles)
-    cycle = board.cycle
-    if cycle is not None and not board.cycle_late and cycle.available_kw <= 0 < cycle.foreign_kw:
+    if board.drawn_twice_kw is not None and board.cycle is not None and board.cycle.available_kw <= 0:
         text = _(
-            "Nothing is left for the miners: other loads take %(foreign)s kW of %(generated)s kW. "
-            "If one of their meters contains the miners, say so",
-            foreign=formats.number(cycle.foreign_kw, 1), generated=formats.number(cycle.generation_kw, 1),
+            "Nothing is left for the managed miners: what PowerHive does not manage takes %(foreign)s kW of "
+            "%(generated)s kW. If one of its meters contains the miners, say so",
+            foreign=formats.number(board.cycle.foreign_kw, 1),
+            generated=formats.number(board.cycle.generation_kw, 1),
         )  # fmt: skip
         yield Problem("bad", text, roles)
     if refusal is not None:

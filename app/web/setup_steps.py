@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.config import Config
-from app.core import formula
 from app.core.types import Mode
 from app.store.setup import Facts
 from app.web import formats
@@ -121,27 +120,18 @@ def _roles(facts: Facts) -> tuple[str, str]:
         return WAITS, _("Waits for the first reading.")
     if not facts.meters:
         return DONE, _("The plant meters no consumption.")
-    drawn_kw = _drawn_twice_kw(facts)
-    if drawn_kw is not None and facts.reading is not None:
-        return WRONG, _("%(drawn)s kW are drawn of %(generated)s kW: does a meter contain the miners?",
-                        drawn=formats.number(drawn_kw, 1),
-                        generated=formats.number(facts.reading.generation_kw, 1))  # fmt: skip
     unsaid = sum(row.role_changed_at is None for row in facts.meters)
+    if facts.drawn_twice_kw is not None and facts.reading is not None:
+        numbers = {"drawn": formats.number(facts.drawn_twice_kw, 1),
+                   "generated": formats.number(facts.reading.generation_kw, 1)}  # fmt: skip
+        question = _("%(drawn)s kW are drawn of %(generated)s kW. If the rest is not from the grid: does a meter "
+                     "contain the miners?", **numbers)  # fmt: skip
+        return (WRONG if unsaid else DONE), question
     if unsaid:
         return OPEN, ngettext("%(num)d meter has a role that nobody has said yet.",
                               "%(num)d meters have roles that nobody has said yet.", unsaid)  # fmt: skip
     return DONE, ngettext("The role of %(num)d meter is said.", "The roles of %(num)d meters are said.",
                           len(facts.meters))  # fmt: skip
-
-
-def _drawn_twice_kw(facts: Facts) -> float | None:
-    """Return what is drawn by the meters' roles, where that is so much that they seem to contain the miners."""
-    reading, cycle = facts.reading, facts.cycle
-    if reading is None or cycle is None:
-        return None
-    miners_kw = (cycle.current_w + cycle.unmanaged_w) / 1000
-    twice = formula.seems_counted_twice(reading.generation_kw, reading.foreign_kw, miners_kw)
-    return reading.foreign_kw + miners_kw if twice else None
 
 
 def _presets(facts: Facts) -> tuple[str, str]:

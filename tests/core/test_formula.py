@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.formula import Books, formula
+from app.core.formula import Books, MeterLoad, drawn_twice_kw, formula
 from app.core.plant import CountedSource
 from app.core.types import Settings, SourceKind, SourceRole
 
@@ -57,24 +57,36 @@ def test_the_target_follows_from_margin_and_limit(limit_kw: float | None, foreig
     assert found.target_kw == pytest.approx(target_kw)
 
 
+def foreign(kw: float, *, apart: bool = False) -> MeterLoad:
+    return MeterLoad(FOREIGN, kw, apart)
+
+
 @pytest.mark.parametrize(
-    ("generation_kw", "foreign_kw", "miners_kw", "twice"),
+    ("generation_kw", "meters", "managed_kw", "unmanaged_kw", "drawn_kw"),
     [
-        (252.0, 248.0, 226.0, True),  # the meters of the containers, not said to contain the miners
-        (252.0, 25.0, 226.0, False),  # what else there is
-        (252.0, 52.0, 226.0, False),  # 278 of 252: within a tenth, as readings seconds apart may be
-        (252.0, 112.0, 226.0, False),  # too low to contain them all, whatever is drawn
-        (252.0, 113.0, 226.0, True),
-        (252.0, 400.0, 0.0, False),  # no miner draws anything: nothing can be counted twice
-        (0.0, 248.0, 226.0, True),
-        (0.0, 0.0, 0.0, False),
+        (252.0, [foreign(232.5), foreign(15.5)], 100.0, 126.0, 474.0),  # the containers' meters, and nobody said so
+        (252.0, [MeterLoad(MINERS, 232.5), foreign(15.5)], 100.0, 126.0, None),  # said
+        (252.0, [MeterLoad(MINERS, 120.0), foreign(128.0)], 100.0, 126.0, 354.0),  # said of one of two
+        (252.0, [foreign(25.0)], 100.0, 126.0, None),  # what else there is
+        (252.0, [foreign(50.0)], 227.0, 0.0, None),  # 277: within a tenth, as readings seconds apart may be
+        (252.0, [foreign(112.0)], 100.0, 126.0, None),  # too low to contain them all, whatever is drawn
+        (252.0, [foreign(113.0)], 100.0, 126.0, 339.0),
+        (252.0, [foreign(248.0, apart=True)], 226.0, 0.0, None),  # the meter check has seen that it does not follow
+        (252.0, [foreign(200.0), foreign(48.0, apart=True)], 226.0, 0.0, 474.0),
+        (252.0, [foreign(300.0)], 226.0, 0.0, None),  # the others alone draw more: the plant imports, or the river fell
+        (252.0, [foreign(248.0)], 0.0, 0.0, None),
+        (0.0, [foreign(5.0)], 3.0, 0.0, None),  # an outage
+        (0.0, [], 226.0, 0.0, None),
     ],
 )
 def test_more_drawn_than_generated_asks_whether_a_meter_contains_the_miners(
-    generation_kw: float, foreign_kw: float, miners_kw: float, twice: bool
+    generation_kw: float, meters: list[MeterLoad], managed_kw: float, unmanaged_kw: float, drawn_kw: float | None
 ) -> None:
-    books = Books(managed_kw=miners_kw / 2, unmanaged_kw=miners_kw / 2)
-    found = formula(generation_kw, [load(FOREIGN, foreign_kw)], books, Settings())
-    assert found.seems_counted_twice == twice
-    assert found.drawn_kw == foreign_kw + miners_kw
-    assert not formula(generation_kw, [load(MINERS, foreign_kw)], books, Settings()).seems_counted_twice
+    books = Books(managed_kw=managed_kw, unmanaged_kw=unmanaged_kw)
+    assert drawn_twice_kw(generation_kw, meters, books, counts_unmanaged=True) == drawn_kw
+
+
+def test_unmanaged_miners_that_are_known_to_be_in_a_meter_are_not_counted_twice_here_either() -> None:
+    books = Books(managed_kw=200.0, unmanaged_kw=300.0)
+    assert drawn_twice_kw(550.0, [foreign(300.0)], books, counts_unmanaged=True) == 800.0
+    assert drawn_twice_kw(550.0, [foreign(300.0)], books, counts_unmanaged=False) is None

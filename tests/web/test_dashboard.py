@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -10,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app import clock
 from app.extensions import db
-from app.models import BalanceCycle, Miner
+from app.models import BalanceCycle, JobRun, Miner
 from app.store import settings
 from tests import factories
 
@@ -87,6 +88,32 @@ def test_a_balancer_that_stopped_is_not_shown_as_ok(app: Flask, client: FlaskCli
     assert "balancer is not running" in page
 
 
+def nothing_left(meter_kw: float = 248.0) -> None:
+    factories.reading(1.0, generation_kw=254.0)
+    factories.source("C1", last_value_kw=meter_kw)
+    factories.cycle(1.0, available_kw=-162.5, foreign_kw=416.5, generation_kw=254.0, current_w=57_000.0,
+                    unmanaged_w=168_500.0)  # fmt: skip
+
+
+def test_a_meter_that_cannot_contain_the_miners_is_not_asked_about(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        nothing_left(meter_kw=0.0)
+    assert "contains the miners" not in client.get("/").text
+
+
+def test_counts_kept_by_the_refresh_are_those_of_before_the_last_run(app: Flask, client: FlaskClient) -> None:
+    """What is kept is counted anew when a job has run, whatever else is news meanwhile."""
+    with app.app_context():
+        factories.job("status_poller", age_s=20.0)
+        miner_id = factories.miner(7, status={"power_w": 2300, "hashrate_ths": 100.0}).id
+    assert "100" in re.findall(r"<dt>Hashrate</dt><dd><b>([^<]+)", client.get("/dashboard/live").text)
+    with app.app_context():
+        db.session.get_one(Miner, miner_id).status.hashrate_ths = 133.0
+        db.session.get_one(JobRun, "status_poller").finished_at += timedelta(seconds=10)
+        db.session.commit()
+    assert "133" in re.findall(r"<dt>Hashrate</dt><dd><b>([^<]+)", client.get("/dashboard/live").text)
+
+
 @pytest.mark.parametrize(
     "break_it, sentence",
     [
@@ -106,8 +133,7 @@ def test_a_balancer_that_stopped_is_not_shown_as_ok(app: Flask, client: FlaskCli
         (lambda: factories.miner(7, status={"state": "failure"}), "1 miner in failure"),
         (lambda: factories.change(factories.miner(7), outcome="not_applied"), "1 miner did not take"),
         (factories.other_host, "another firmware"),
-        (lambda: factories.cycle(1.0, available_kw=-162.5, foreign_kw=416.5, generation_kw=254.0),
-         "Nothing is left for the miners: other loads take 416.5 kW of 254.0 kW."),
+        (nothing_left, "what PowerHive does not manage takes 416.5 kW of 254.0 kW. If one of its meters contains"),
         (factories.contradicted, "412 kW are subtracted twice. Nothing is raised until you give it the role miners"),
     ],
 )

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from app import clock
 from app.config import Config
 from app.extensions import db
-from app.models import Command
+from app.models import Command, PlantSource
 from app.store import miner_models, records, settings
 from app.store import setup as store
 from app.web import setup_steps
@@ -118,18 +118,31 @@ def test_roles_are_done_when_somebody_said_them_and_no_meter_objects(app: Flask)
     assert states(app)["roles"] == "wrong"
 
 
-def test_roles_by_which_more_is_drawn_than_generated_are_asked_about_even_when_said(
-    app: Flask, client: FlaskClient
-) -> None:
+def test_roles_by_which_more_is_drawn_than_generated_are_asked_about(app: Flask, client: FlaskClient) -> None:
+    question = "474.0 kW are drawn of 252.0 kW. If the rest is not from the grid: does a meter contain the miners?"
     with app.app_context():
-        factories.reading(generation_kw=252.0, foreign_kw=248.0)
-        factories.source("C1", role_changed_at=clock.utcnow(), role_changed_by="ann")
+        factories.reading(generation_kw=252.0)
+        factories.source("C1", last_value_kw=248.0)
         factories.cycle(2.0, current_w=100_000.0, unmanaged_w=126_000.0)
     assert states(app)["roles"] == "wrong"
-    assert "474.0 kW are drawn of 252.0 kW: does a meter contain the miners?" in text_of(client)
+    assert question in text_of(client)
+    with app.app_context():
+        db.session.query(PlantSource).update({"role_changed_at": clock.utcnow(), "role_changed_by": "ann"})
+        db.session.commit()
+    assert states(app)["roles"] == "done"  # said is said
+    assert question in text_of(client)
     with app.app_context():
         factories.cycle(1.0, current_w=3_000.0, unmanaged_w=0.0)
-    assert states(app)["roles"] == "done"
+    assert question not in text_of(client)
+
+
+@pytest.mark.parametrize(("reading_age_s", "cycle_age_s"), [(100.0, 1.0), (1.0, 100.0)])
+def test_what_was_drawn_a_while_ago_is_no_question(app: Flask, reading_age_s: float, cycle_age_s: float) -> None:
+    with app.app_context():
+        factories.reading(reading_age_s, generation_kw=252.0)
+        factories.source("C1", last_value_kw=248.0)
+        factories.cycle(cycle_age_s, current_w=226_000.0, unmanaged_w=0.0)
+    assert states(app)["roles"] == "open"
 
 
 def test_observing_takes_ten_minutes_in_the_mode_observe(app: Flask, client: FlaskClient) -> None:
