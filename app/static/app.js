@@ -73,6 +73,12 @@
     if (event.detail.requestConfig.verb !== "get") { refused.hidden = true; }
   });
 
+  // A page that is being left takes no answer any more: that of a refresh on its way could lead somewhere else.
+  var leaving = false;
+  document.addEventListener("submit", function (event) { leaving = !event.defaultPrevented; });
+  window.addEventListener("pageshow", function () { leaving = false; });
+  document.body.addEventListener("htmx:beforeOnLoad", function (event) { if (leaving) { event.preventDefault(); } });
+
   setInterval(tick, 1000);
   if (!live || !contact) { return; }
 

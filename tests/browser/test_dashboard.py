@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_a_half_typed_margin_survives_a_refresh(app: Flask, page: Any, server: S
     refresh_now(page)
     page.get_by_text("3,333.3").first.wait_for()
     expect(field).to_have_value("12.")
-    assert page.evaluate("document.activeElement.id") == "safety_margin_percent"
+    expect(page.locator("#safety_margin_percent")).to_be_focused()
 
 
 def test_the_margin_is_saved_and_refused_in_place(page: Any, server: Server) -> None:
@@ -79,7 +80,10 @@ def test_it_says_when_contact_is_lost_and_when_it_is_back(app: Flask, page: Any,
 
 
 def test_it_does_not_ask_while_hidden(page: Any, server: Server) -> None:
+    page.clock.install()
     page.goto(server.url)
+    page.clock.pause_at(datetime.datetime.now() + datetime.timedelta(seconds=2))  # no turn of its own comes between
+    page.wait_for_load_state("networkidle")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/dashboard/live" in request.url else None)
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
@@ -164,7 +168,7 @@ def test_an_open_order_and_its_half_typed_word_survive_a_refresh(app: Flask, pag
     refresh_now(page)
     page.get_by_text("3,333.3").first.wait_for()
     expect(word).to_have_value("MINI")
-    assert page.evaluate("document.activeElement.id") == "all_to_minimum-word"
+    expect(page.locator("#all_to_minimum-word")).to_be_focused()
 
 
 def test_arming_says_what_it_will_do_and_needs_a_tick(page: Any, server: Server) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser.axe import serious_anywhere
 from tests.browser.conftest import Server, Watch
 from tests.pages import PAGES
 
@@ -15,10 +15,6 @@ LOOSE_CELLS = """
 [...document.querySelectorAll('tr:not(.u-series) > :is(th, td)')]
   .filter(cell => cell.checkVisibility() && getComputedStyle(cell).display !== 'table-cell').map(cell => cell.className)
 """
-SERIOUS = ("serious", "critical")
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -42,13 +38,4 @@ def test_nothing_is_wider_than_a_phone(page: Any, server: Server, watch: Watch, 
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing_serious(page: Any, server: Server, path: str) -> None:
     page.goto(server.url + path)
-    found = set()
-    for width in (360, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            for violation in Axe().run(page, options=RULES).response["violations"]:
-                if violation["impact"] in SERIOUS:
-                    nodes = tuple(str(node["target"]) for node in violation["nodes"][:3])
-                    found.add((width, scheme, violation["id"], nodes))
-    assert found == set()
+    assert serious_anywhere(page) == set()

@@ -68,7 +68,7 @@ def test_a_refresh_brings_new_numbers_and_keeps_selection_focus_and_lines(
     refresh_now(page)
     row.get_by_text("1,987").wait_for()
     expect(row.get_by_role("checkbox")).to_be_checked()
-    assert page.evaluate("document.activeElement.value") == MAC
+    expect(row.get_by_role("checkbox")).to_be_focused()
     expect(page.locator("#live input:checked")).to_have_count(1)
     expect(page.locator("#live polyline")).to_have_count(1)
 
@@ -104,7 +104,7 @@ def test_a_half_typed_bulk_change_survives_a_refresh(app: Flask, page: Any, serv
     refresh_now(page)
     page.get_by_text("1,988").wait_for()
     expect(page.get_by_label("Reason of the hold")).to_have_value("fan to be rep")
-    assert page.evaluate("document.activeElement.id") == "bulk-reason"
+    expect(page.locator("#bulk-reason")).to_be_focused()
 
 
 def test_only_the_fields_of_the_action_are_shown(page: Any, server: Server) -> None:
@@ -179,7 +179,7 @@ def test_one_miner_refreshes_beside_a_half_typed_form(app: Flask, page: Any, ser
     refresh_now(page)
     page.get_by_text("1,777").first.wait_for()
     expect(page.locator("#label")).to_have_value("half")
-    assert page.evaluate("document.activeElement.id") == "label"
+    expect(page.locator("#label")).to_be_focused()
 
 
 def test_a_preset_by_hand_shows_what_it_means_before_and_after(app: Flask, page: Any, server: Server) -> None:

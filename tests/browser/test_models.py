@@ -6,13 +6,12 @@ import re
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import expect
 
 from app.store import miner_models
+from tests.browser.axe import serious
 from tests.browser.conftest import Server
-from tests.browser.test_every_page import RULES, SERIOUS
 
 pytestmark = pytest.mark.browser
 
@@ -57,11 +56,6 @@ def test_what_is_asked_and_what_is_wrong_can_be_read_by_everybody(page: Any, ser
     page.get_by_text("Nothing was saved").wait_for()
     expect(page.get_by_label("Own power of 2300, W")).to_have_attribute("aria-invalid", "true")
     assert serious(page) == set()
-
-
-def serious(page: Any) -> set[str]:
-    found = Axe().run(page, options=RULES).response["violations"]
-    return {violation["id"] for violation in found if violation["impact"] in SERIOUS}
 
 
 def test_it_works_without_javascript(app: Flask, browser: Any, server: Server) -> None:
