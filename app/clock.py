@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from app.core.types import Stamp
+from app.core.readings import Stamp
 
 
 def utcnow() -> datetime:

@@ -15,7 +15,7 @@ from flask import Flask
 from app import create_app
 from app.clock import utcnow
 from app.config import Config
-from app.core.types import SourceRole
+from app.core.readings import SourceRole
 from app.jobs import scheduler
 from app.jobs.runner import JobRunner
 from app.models import MinerModel

@@ -11,7 +11,7 @@ from flask import Flask
 
 from app import clock
 from app.core import plan as planning
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.extensions import db, writing
 from app.jobs.gate import Lease
 from app.models import MinerSample

@@ -12,7 +12,7 @@ from app.api import answers, body, listing, query
 from app.api.blueprint import bp
 from app.core.meter_roles import Judgement
 from app.core.metering import MeterVerdict
-from app.core.types import SourceKind, SourceRole
+from app.core.readings import SourceKind, SourceRole
 from app.models import PlantSource
 from app.store import meter_roles, plant_history
 from app.store.plant_history import Reading

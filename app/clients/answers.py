@@ -12,7 +12,7 @@ from typing import Any
 
 from app.clients.fields import as_object, clean, first_of, flag, items, number, whole, within
 from app.core.inspection import ChipReading
-from app.core.types import BoardReading, FanReading, MinerIdentity, MinerState, MinerStatus, Preset
+from app.core.readings import BoardReading, FanReading, MinerIdentity, MinerState, MinerStatus, Preset
 from app.errors import MinerError
 
 DISABLED = "disabled"

@@ -17,7 +17,7 @@ from app.clients.fields import clean
 from app.clients.http import Answer, SweepSession, TransportError
 from app.clients.vnish import MinerAddress, VnishApi
 from app.core.inspection import ChipReading, Inspection, as_text
-from app.core.types import BoardReading, MinerIdentity, MinerStatus, Preset
+from app.core.readings import BoardReading, MinerIdentity, MinerStatus, Preset
 from app.errors import MinerError, NotVnish
 
 __all__ = [

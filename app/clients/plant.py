@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from app.clients.fields import clean
 from app.clients.http import Answer, SweepSession, TransportError
-from app.core.types import PlantReading, SourceKind, SourceReading
+from app.core.readings import PlantReading, SourceKind, SourceReading
 from app.errors import PlantError
 
 TOTAL_S = 10.0

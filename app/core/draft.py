@@ -8,17 +8,8 @@ from app.core import eligible, ladder, power
 from app.core.data_age import DataAge
 from app.core.limits import LimitFacts, is_increase, violation
 from app.core.policies import Candidate, Step
-from app.core.types import (
-    ChangeKind,
-    MinerState,
-    MinerView,
-    Mode,
-    Origin,
-    PlantView,
-    PresetChange,
-    Skip,
-    Snapshot,
-)
+from app.core.readings import MinerState
+from app.core.types import ChangeKind, MinerView, Mode, Origin, PlantView, PresetChange, Skip, Snapshot
 
 
 class Draft:

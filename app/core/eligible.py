@@ -6,7 +6,8 @@ from app.core import ladder, power, switching
 from app.core.memo import Memo
 from app.core.policies import Candidate, Step
 from app.core.power import Account
-from app.core.types import ChangeKind, MinerState, MinerView, Outcome, Settings
+from app.core.readings import MinerState
+from app.core.types import ChangeKind, MinerView, Outcome, Settings
 
 MAX_ATTEMPTS = 3  # how often one wish is sent before it counts as not to be had (SPEC 4)
 BACK_OFF_S = 900.0  # how long it then rests

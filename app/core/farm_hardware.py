@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.core.power import STOPPED_W
-from app.core.types import MinerState
+from app.core.readings import MinerState
 
 
 @dataclass(frozen=True, slots=True)

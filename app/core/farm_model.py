@@ -18,11 +18,11 @@ from typing import Protocol
 from app.core import following, power
 from app.core.farm_hardware import STOPPED, Hardware, OperatingPoint, Physics, Polled
 from app.core.plan import plan
+from app.core.readings import MinerState, Stamp
 from app.core.types import (
     ChangeKind,
     ChangeView,
     CycleMemory,
-    MinerState,
     MinerView,
     Outcome,
     Plan,
@@ -30,7 +30,6 @@ from app.core.types import (
     PresetChange,
     Settings,
     Snapshot,
-    Stamp,
 )
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

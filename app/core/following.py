@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.core.types import ChangeKind, ChangeView, MinerState, MinerStatus, Outcome, PresetChange
+from app.core.readings import MinerState, MinerStatus
+from app.core.types import ChangeKind, ChangeView, Outcome, PresetChange
 
 UNCHANGED_AFTER_S = 45.0  # SPEC 4.2
 UNCHANGED_AGAIN_AFTER_S = 15.0  # where the cuts before this one were not taken either: what a quick change may need

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from app.core import plant, power
 from app.core.plant import CountedSource
-from app.core.types import Settings, SourceRole
+from app.core.readings import SourceRole
+from app.core.types import Settings
 
 BEYOND = 1.1  # plant and miners are read seconds apart: up to here, more drawn than generated is no riddle
 MOST_OF_THEM = 0.8  # a meter that reads that much of what the miners draw contains them

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.core.memo import Memo
-from app.core.types import Ladder, MinerView, Preset, UntunedUse
+from app.core.readings import Ladder, Preset
+from app.core.types import MinerView, UntunedUse
 
 DISABLED = "disabled"  # the firmware's name for manual clocks: unknown watts, never chosen (CONTRACT 4)
 OWN_POWER_W = (0, 100_000)  # what an operator may say of a preset; 0 is none of his own

@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.core.ladder import DISABLED
-from app.core.types import ChangeKind, ChangeView, MinerState, MinerStatus, Outcome, Preset
+from app.core.readings import MinerState, MinerStatus, Preset
+from app.core.types import ChangeKind, ChangeView, Outcome
 
 WEIGHT = 0.3  # of the newest observation (issue)
 POWER_CLIP = (0.85, 1.15)  # (issue)

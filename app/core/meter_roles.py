@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.core.metering import Draw, Finding, MeterVerdict, Reading, judge
-from app.core.types import SourceRole
+from app.core.readings import SourceRole
 
 
 @dataclass(frozen=True, slots=True)

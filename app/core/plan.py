@@ -11,11 +11,11 @@ from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
 from app.core.policies import Candidate, Move
+from app.core.readings import MinerState
 from app.core.types import (
     BalanceStatus,
     ChangeKind,
     CycleMemory,
-    MinerState,
     MinerView,
     Mode,
     Origin,

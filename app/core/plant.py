@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.core.types import PlantReading, Settings, SourceKind, SourceReading, SourceRole, Stamp
+from app.core.readings import PlantReading, SourceKind, SourceReading, SourceRole, Stamp
+from app.core.types import Settings
 
 FROZEN_AFTER_S = 600.0  # values equal to the last digit for this long count as stale
 UNKNOWN_AGE_S = 86_400.0  # an age that cannot be known: more than any limit, yet a number

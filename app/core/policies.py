@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.core.types import MinerView, Preset
+from app.core.readings import Preset
+from app.core.types import MinerView
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.core.plant import is_fresh
-from app.core.types import (
-    ChangeKind,
-    ChangeView,
-    MinerState,
-    MinerView,
-    Outcome,
-    PlantView,
-    Preset,
-    Settings,
-    Snapshot,
-)
+from app.core.readings import MinerState, Preset
+from app.core.types import ChangeKind, ChangeView, MinerView, Outcome, PlantView, Settings, Snapshot
 
 STOPPED_W = 30.0  # control board and fans of a stopped miner (SPEC 4)
 SILENT_GIVEN_UP_S = 900.0  # silent for longer: a few may count 0 on their own

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from app.core.types import Stamp
+from app.core.readings import Stamp
 
 OFFLINE_AFTER_MISSES = 3
 OFFLINE_AFTER_S = 60.0

@@ -10,7 +10,8 @@ from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
 from app.core.policies import Candidate
-from app.core.types import ChangeKind, CycleMemory, MinerView, Override, Snapshot, Stamp
+from app.core.readings import Stamp
+from app.core.types import ChangeKind, CycleMemory, MinerView, Override, Snapshot
 
 
 def use(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:

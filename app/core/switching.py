@@ -24,7 +24,8 @@ from app.core.learning import (
     is_flat,
     within,
 )
-from app.core.types import ChangeKind, ChangeView, MinerState, MinerView, Outcome, Preset
+from app.core.readings import MinerState, Preset
+from app.core.types import ChangeKind, ChangeView, MinerView, Outcome
 
 START_LOSS_S = 70.0  # until a model's own changes tell (issue): 40 s near zero and half of a ramp of 60 s
 START_SETTLE_S = 100.0  # the same restart and ramp

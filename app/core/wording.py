@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from app.core.data_age import DataAge
 from app.core.policies import Candidate
-from app.core.types import ChangeKind, Stamp
+from app.core.readings import Stamp
+from app.core.types import ChangeKind
 
 if TYPE_CHECKING:
     from app.core.draft import Draft

@@ -24,7 +24,8 @@ from app.clients.miner import MinerAddress, SetResult
 from app.clock import monotonic_s, stamp
 from app.config import Config
 from app.core.presence import in_subnets
-from app.core.types import ChangeKind, MinerIdentity, Outcome, PresetChange
+from app.core.readings import MinerIdentity
+from app.core.types import ChangeKind, Outcome, PresetChange
 from app.errors import MinerError, MinerUnauthorized, PowerHiveError
 from app.jobs.runner import JobContext
 from app.redaction import Secret

@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 
 from app.clock import stamp
 from app.core import plan as planning
-from app.core.types import ChangeKind, ChangeView, MinerView, Origin, Outcome, Plan, PresetChange, Snapshot, Stamp
+from app.core.readings import Stamp
+from app.core.types import ChangeKind, ChangeView, MinerView, Origin, Outcome, Plan, PresetChange, Snapshot
 from app.errors import PowerHiveError
 from app.jobs import apply as door
 from app.jobs.apply import Hands, Result, is_cut

@@ -19,7 +19,7 @@ from app.clients.http import SweepSession
 from app.clients.miner import MinerAddress
 from app.clock import monotonic_s, utcnow
 from app.core.presence import in_subnets
-from app.core.types import MinerIdentity, Preset
+from app.core.readings import MinerIdentity, Preset
 from app.errors import MinerError, MinerUnauthorized, NotVnish
 from app.extensions import db
 from app.jobs import runner

@@ -8,7 +8,7 @@ from app.clients.plant import TOTAL_S, PlantClient
 from app.clock import stamp
 from app.core import plant
 from app.core.plant import AdmittedReading, Bounds, Refused, Unchanged
-from app.core.types import PlantReading
+from app.core.readings import PlantReading
 from app.errors import PlantError
 from app.jobs import runner
 from app.jobs.runner import JobContext

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.clock import monotonic_s, stamp
 from app.config import Config
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.extensions import db
 from app.redaction import Redactor
 from app.store import job_runs

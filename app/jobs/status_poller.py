@@ -13,7 +13,7 @@ from app.clients.http import SweepSession
 from app.clients.miner import MinerAddress
 from app.clock import monotonic_s, stamp
 from app.core import presence
-from app.core.types import MinerStatus, Stamp
+from app.core.readings import MinerStatus, Stamp
 from app.errors import MinerUnauthorized
 from app.extensions import db
 from app.jobs import runner

@@ -14,7 +14,7 @@ from app.clients.miner import MinerAddress
 from app.clock import monotonic_s, utcnow
 from app.config import Config
 from app.core.presence import in_subnets, telemetry_slice, telemetry_slice_s
-from app.core.types import MinerStatus
+from app.core.readings import MinerStatus
 from app.extensions import db
 from app.jobs.fan_out import fan_out
 from app.jobs.runner import JobContext

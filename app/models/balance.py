@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, String, Text, column, false, true
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.extensions import Base, UtcDateTime
 from app.models.fleet import Miner
 

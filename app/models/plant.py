@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, composite, mapped_column
 
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.extensions import Base, UtcDateTime
 
 

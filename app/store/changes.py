@@ -16,15 +16,8 @@ from sqlalchemy.orm import scoped_session
 
 from app.core import following
 from app.core.limits import LimitFacts, violation
-from app.core.types import (
-    ChangeKind,
-    ChangeView,
-    MinerState,
-    MinerView,
-    Outcome,
-    PresetChange,
-    Stamp,
-)
+from app.core.readings import MinerState, Stamp
+from app.core.types import ChangeKind, ChangeView, MinerView, Outcome, PresetChange
 from app.extensions import writing
 from app.models import Miner, PresetChangeRow
 from app.redaction import Secret

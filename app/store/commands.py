@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from app.core import by_hand, ladder
 from app.core import settings as rules
 from app.core.audit import Action
-from app.core.types import MinerView, Override, Stamp
+from app.core.readings import Stamp
+from app.core.types import MinerView, Override
 from app.errors import Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import Command, Miner, MinerPreset

@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core import following
-from app.core.types import ChangeKind, ChangeView, MinerStatus, Outcome, Stamp
+from app.core.readings import MinerStatus, Stamp
+from app.core.types import ChangeKind, ChangeView, Outcome
 from app.models import Miner, PresetChangeRow
 from app.store.snapshot import change_view
 

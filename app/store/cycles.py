@@ -14,7 +14,8 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session, defer, scoped_session
 
 from app.core import metering
-from app.core.types import CycleMemory, Origin, Plan, PlantView, PresetChange, Settings, Skip, Snapshot, Stamp
+from app.core.readings import Stamp
+from app.core.types import CycleMemory, Origin, Plan, PlantView, PresetChange, Settings, Skip, Snapshot
 from app.errors import NotFound
 from app.extensions import db, writing
 from app.models import BalanceCycle, MinerStatusRow, PlantReadingRow

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.errors import NotFound
 from app.extensions import db
 from app.models import BalanceCycle, Command, Miner, PresetChangeRow

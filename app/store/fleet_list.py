@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, fun
 from sqlalchemy.orm import aliased, contains_eager
 
 from app import clock
-from app.core.types import MinerState, Outcome
+from app.core.readings import MinerState
+from app.core.types import Outcome
 from app.extensions import db
 from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPreset, OtherHost, PresetChangeRow
 from app.redaction import Secret

@@ -11,7 +11,8 @@ from app.core import formula as rules
 from app.core.formula import Books, Formula, MeterLoad
 from app.core.meter_roles import Contradiction, Judgement, moves_apart
 from app.core.plant import age_s
-from app.core.types import Settings, SourceKind, SourceRole, Stamp
+from app.core.readings import SourceKind, SourceRole, Stamp
+from app.core.types import Settings
 from app.extensions import db
 from app.models import BalanceCycle, PlantReadingRow, PlantSource
 from app.store import meter_roles, plant_history, readings

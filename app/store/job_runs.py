@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.extensions import db, writing
 from app.models import JobRun
 

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session, scoped_session
 
 from app.core import learning, switching
 from app.core.learning import Circumstances, Factors, Poll
+from app.core.readings import MinerState, MinerStatus, Preset, Stamp
 from app.core.switching import Measuring, Switch
-from app.core.types import ChangeKind, ChangeView, MinerState, MinerStatus, Preset, Stamp
+from app.core.types import ChangeKind, ChangeView
 from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, PresetChangeRow
 from app.store.snapshot import change_view
 

@@ -14,7 +14,8 @@ from app.core import meter_roles as rules
 from app.core.formula import Books, MeterLoad
 from app.core.meter_roles import Contradiction, Judged, Judgement, Meter
 from app.core.metering import LONGEST_GAP_S, WINDOW_S, Draw, MeterVerdict
-from app.core.types import Settings, SourceKind, SourceRole, Stamp
+from app.core.readings import SourceKind, SourceRole, Stamp
+from app.core.types import Settings
 from app.extensions import db, writing
 from app.models import BalanceCycle, PlantReadingRow, PlantSource
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.audit import Action
-from app.core.types import SourceKind, SourceRole
+from app.core.readings import SourceKind, SourceRole
 from app.errors import ChangedMeanwhile, Conflict, NotFound, SettingError
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantSource

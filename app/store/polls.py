@@ -11,7 +11,8 @@ from sqlalchemy import Table, bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Session, scoped_session
 
 from app.core.presence import Presence, is_offline
-from app.core.types import BoardReading, FanReading, MinerStatus, Outcome, Stamp
+from app.core.readings import BoardReading, FanReading, MinerStatus, Stamp
+from app.core.types import Outcome
 from app.extensions import db, writing
 from app.models import BoardSample, Miner, MinerModel, MinerSample, MinerStatusRow, PresetChangeRow
 from app.redaction import Secret

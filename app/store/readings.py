@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session, scoped_session
 
 from app.core import plant
 from app.core.plant import MISSING, AdmittedReading, CountedSource, LoadByRole, PreviousReading, SourceMemory
-from app.core.types import PlantView, Settings, SourceKind, SourceReading, SourceRole, Stamp
+from app.core.readings import SourceKind, SourceReading, SourceRole, Stamp
+from app.core.types import PlantView, Settings
 from app.extensions import db, writing
 from app.models import PlantReadingRow, PlantRefusal, PlantSource
 from app.store import meter_roles

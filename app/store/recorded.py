@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 
 from app.core import plant
+from app.core.readings import MinerState, Stamp
 from app.core.replay import RecordedCycle, RecordedReading, Recording
-from app.core.types import ChangeKind, MinerState, MinerView, Origin, Outcome, Stamp
+from app.core.types import ChangeKind, MinerView, Origin, Outcome
 from app.errors import Conflict
 from app.extensions import db
 from app.models import BalanceCycle, Miner, MinerSample, PlantReadingRow, PresetChangeRow

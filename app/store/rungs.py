@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.core import ladder, learning, power
-from app.core.types import ChangeView, MinerState, MinerView, Preset, Settings, Stamp, UntunedUse
+from app.core.readings import MinerState, Preset, Stamp
+from app.core.types import ChangeView, MinerView, Settings, UntunedUse
 from app.extensions import db
 from app.models import Miner, MinerPreset, ModelPreset
 from app.store import fleet

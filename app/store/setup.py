@@ -11,7 +11,8 @@ from sqlalchemy.orm import defer
 
 from app.core.meter_roles import Contradiction
 from app.core.plant import age_s
-from app.core.types import Mode, Settings, SourceKind, Stamp
+from app.core.readings import SourceKind, Stamp
+from app.core.types import Mode, Settings
 from app.extensions import db
 from app.models import (
     BalanceCycle,

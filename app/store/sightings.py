@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, delete, func, insert, select
 from sqlalchemy.orm import Session, scoped_session
 
-from app.core.types import MinerIdentity, Outcome, Preset
+from app.core.readings import MinerIdentity, Preset
+from app.core.types import Outcome
 from app.extensions import db, writing
 from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPreset, OtherHost, PresetChangeRow
 from app.redaction import Secret

@@ -19,20 +19,8 @@ from app.core import ladder as ladders
 from app.core import learning, presence, river, switching
 from app.core import settings as rules
 from app.core.presence import Presence
-from app.core.types import (
-    ChangeKind,
-    ChangeView,
-    Ladder,
-    MinerState,
-    MinerView,
-    Origin,
-    Outcome,
-    Preset,
-    Settings,
-    Snapshot,
-    Stamp,
-    UntunedUse,
-)
+from app.core.readings import Ladder, MinerState, Preset, Stamp
+from app.core.types import ChangeKind, ChangeView, MinerView, Origin, Outcome, Settings, Snapshot, UntunedUse
 from app.errors import NotFound
 from app.extensions import db
 from app.models import (

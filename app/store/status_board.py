@@ -11,7 +11,8 @@ from sqlalchemy.orm import defer
 
 from app.core.meter_roles import Contradiction
 from app.core.plant import age_s
-from app.core.types import BalanceStatus, Outcome, Settings, Stamp
+from app.core.readings import Stamp
+from app.core.types import BalanceStatus, Outcome, Settings
 from app.extensions import UtcDateTime, db
 from app.models import (
     BalanceCycle,

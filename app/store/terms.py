@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.extensions import db, writing
 from app.models import SchedulerTerm
 

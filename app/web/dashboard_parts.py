@@ -14,7 +14,8 @@ from flask import url_for
 from markupsafe import Markup
 
 from app.core.outlook import Step
-from app.core.types import BalanceStatus, SourceKind, Stamp
+from app.core.readings import SourceKind, Stamp
+from app.core.types import BalanceStatus
 from app.models import PlantSource
 from app.store.headlines import EventHeadline, OrderHeadline, SilentMiner
 from app.store.status_board import StatusBoard

@@ -6,7 +6,8 @@ from markupsafe import Markup, escape
 
 from app.core import outlook
 from app.core.outlook import Decided, Outlook, Step
-from app.core.types import BalanceStatus, Mode, Override, Settings, Stamp
+from app.core.readings import Stamp
+from app.core.types import BalanceStatus, Mode, Override, Settings
 from app.models import BalanceCycle
 from app.store.status_board import StatusBoard
 from app.web import formats

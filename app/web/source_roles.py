@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app import clock
 from app.core.meter_roles import Contradiction
-from app.core.types import SourceKind, SourceRole
+from app.core.readings import SourceKind, SourceRole
 from app.errors import ChangedMeanwhile, Conflict, NotFound
 from app.store import formula, plant_history
 from app.store.formula import Picture, SourceLine

@@ -22,7 +22,8 @@ import numpy as np
 from app.core.farm_hardware import Physics
 from app.core.farm_model import Commands
 from app.core.plan import plan
-from app.core.types import Mode, PlantView, Settings, Snapshot, Stamp
+from app.core.readings import Stamp
+from app.core.types import Mode, PlantView, Settings, Snapshot
 from app.garbage import collect_rarely
 from benchmarks.balancing import prove, traces
 from benchmarks.balancing.farm import Bench, Result, World, miner_view

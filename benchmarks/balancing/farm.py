@@ -12,8 +12,9 @@ from app.core.economic import NAME
 from app.core.farm_hardware import Physics
 from app.core.farm_model import T0, Commands, FarmModel, ModelMiner, Reading, Run
 from app.core.plan import plan
+from app.core.readings import MinerState
 from app.core.river import cut_above_w
-from app.core.types import MinerState, MinerView, Plan, Settings, Snapshot
+from app.core.types import MinerView, Plan, Settings, Snapshot
 from benchmarks.balancing.bounds import Clairvoyant, foresight_ths
 from benchmarks.balancing.fleet import LADDERS, Fleet
 from benchmarks.balancing.learner import FactorLearner

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from app.core import ladder
-from app.core.types import Ladder, Preset
+from app.core.readings import Ladder, Preset
 from simulator.ladders import MODELS
 
 OFF_W = 30.0

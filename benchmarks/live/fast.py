@@ -22,7 +22,8 @@ import numpy as np
 from app.core import ladder, settings
 from app.core.farm_hardware import Hardware, OperatingPoint, Polled
 from app.core.farm_model import FarmModel, ModelMiner, Reading, Run
-from app.core.types import MinerState, MinerView, Mode, Preset, Settings
+from app.core.readings import MinerState, Preset
+from app.core.types import MinerView, Mode, Settings
 from benchmarks.balancing.fleet import MORE
 from benchmarks.live.farm import LiveFarm, allowed
 from benchmarks.live.fast_learner import LiveLearner

@@ -29,7 +29,7 @@ from app.clients.plant import answered_at, parse_reading
 from app.core import plant
 from app.core.inspection import MAX_ANSWERS, ChipReading, Inspection
 from app.core.plant import Bounds
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.errors import MinerError, PlantError
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

@@ -15,7 +15,7 @@ from app.clients import answers, miner
 from app.clients.http import SweepSession
 from app.clients.miner import MinerAddress
 from app.clients.vnish import VnishApi
-from app.core.types import MinerState
+from app.core.readings import MinerState
 from app.errors import MinerError, MinerUnauthorized, NotVnish
 
 MAC = "02:00:00:00:00:01"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.clients import answers, miner
 from app.clients.miner import MinerAddress
-from app.core.types import BoardReading, MinerIdentity, MinerState, MinerStatus, Preset
+from app.core.readings import BoardReading, MinerIdentity, MinerState, MinerStatus, Preset
 from app.errors import MinerError
 
 KEY = "0123456789abcdef0123456789abcdef"

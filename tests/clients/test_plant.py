@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.clients.plant import PlantClient, answered_at, parse_reading
-from app.core.types import SourceKind
+from app.core.readings import SourceKind
 from app.errors import PlantError
 
 URL = "http://127.0.0.1:9/data/latest"

@@ -8,22 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.core import ladder
+from app.core.readings import Ladder, MinerState, Preset, Stamp
 from app.core.types import (
     ChangeKind,
     ChangeView,
     CycleMemory,
-    Ladder,
-    MinerState,
     MinerView,
     Mode,
     Outcome,
     Plan,
     PlantView,
-    Preset,
     PresetChange,
     Settings,
     Snapshot,
-    Stamp,
 )
 
 POLICY = "stepwise"  # the classic rule, unless a test says otherwise

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from app.core.types import CycleMemory, MinerState, MinerView, Snapshot
+from app.core.readings import MinerState
+from app.core.types import CycleMemory, MinerView, Snapshot
 from tests.core.builders import fleet, miner, snapshot, stamp
 
 ALL_ALONG = 12  # readings before, until room has lasted for three minutes

@@ -13,7 +13,8 @@ from typing import Any
 from app.core import meter_roles, metering
 from app.core.meter_roles import Contradiction, Judgement, Meter
 from app.core.metering import Draw
-from app.core.types import PlantView, Snapshot, SourceRole
+from app.core.readings import SourceRole
+from app.core.types import PlantView, Snapshot
 from tests.core.builders import T0
 from tests.core.meter_model import Load
 from tests.core.model_farm import READING_AGE_S, TICK_S, Farm

@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from app.core.types import Plan, PlantView, Stamp
+from app.core.readings import Stamp
+from app.core.types import Plan, PlantView
 from tests.core.builders import LADDERS, T0
 from tests.core.model_miner import ModelMiner
 from tests.core.model_program import ModelProgram

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.core.types import ChangeKind, Ladder, MinerState, Outcome
+from app.core.readings import Ladder, MinerState
+from app.core.types import ChangeKind, Outcome
 
 RESTART_S = 20.0  # no load at all (CONTRACT 4)
 RAMP_S = 90.0

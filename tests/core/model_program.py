@@ -12,13 +12,12 @@ from typing import Any
 from app.core import following
 from app.core.limits import LimitFacts, violation
 from app.core.plan import plan
+from app.core.readings import MinerState, MinerStatus, Stamp
 from app.core.river import readings_needed
 from app.core.types import (
     ChangeKind,
     ChangeView,
     CycleMemory,
-    MinerState,
-    MinerStatus,
     MinerView,
     Outcome,
     Plan,
@@ -26,7 +25,6 @@ from app.core.types import (
     PresetChange,
     Settings,
     Snapshot,
-    Stamp,
 )
 from tests.core.builders import miner as build_view
 from tests.core.builders import settings

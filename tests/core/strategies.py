@@ -7,19 +7,17 @@ from typing import Any
 from hypothesis import strategies as st
 
 from app.core import ladder
+from app.core.readings import Ladder, MinerState, Preset
 from app.core.types import (
     ChangeKind,
     ChangeView,
     CycleMemory,
-    Ladder,
-    MinerState,
     MinerView,
     Mode,
     Origin,
     Outcome,
     Override,
     PlantView,
-    Preset,
     Settings,
     Snapshot,
     UntunedUse,

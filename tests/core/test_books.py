@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app.core.power import balance, unsettled
-from app.core.types import CycleMemory, MinerState, MinerView, Outcome
+from app.core.readings import MinerState
+from app.core.types import CycleMemory, MinerView, Outcome
 from tests.core.builders import change, fleet, miner, plant, snapshot
 
 

@@ -11,16 +11,8 @@ import pytest
 from app.core import economic, river
 from app.core.memo import Memo
 from app.core.plan import plan
-from app.core.types import (
-    ChangeKind,
-    CycleMemory,
-    MinerState,
-    Mode,
-    Outcome,
-    Plan,
-    Preset,
-    UntunedUse,
-)
+from app.core.readings import MinerState, Preset
+from app.core.types import ChangeKind, CycleMemory, Mode, Outcome, Plan, UntunedUse
 from tests.core.builders import change, ladder_of, miner, moves, plant, preset, settings, stamp
 from tests.core.economic_farm import ALL_ALONG, MARGIN_FREE, farm, memory, stopped_one
 

@@ -8,7 +8,8 @@ import pytest
 
 from app.core import eligible, ladder
 from app.core.power import account
-from app.core.types import ChangeKind, ChangeView, Ladder, MinerState, Outcome, UntunedUse
+from app.core.readings import Ladder, MinerState
+from app.core.types import ChangeKind, ChangeView, Outcome, UntunedUse
 from tests.core.builders import change, ladder_of, miner, preset, settings
 
 

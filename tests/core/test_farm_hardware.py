@@ -7,7 +7,7 @@ import random
 import pytest
 
 from app.core.farm_hardware import STOPPED, Hardware, OperatingPoint, Physics
-from app.core.types import MinerState
+from app.core.readings import MinerState
 
 HIGH, LOW = OperatingPoint("2300", 2300.0, 87.0), OperatingPoint("1850", 1850.0, 76.0)
 PHYSICS = Physics(restart_s=40.0, ramp_s=60.0, idle=0.08)

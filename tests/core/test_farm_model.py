@@ -11,7 +11,8 @@ import pytest
 from app.core.farm_hardware import Physics
 from app.core.farm_model import Commands, FarmModel, ModelMiner, Reading, Run, each_second
 from app.core.plan import plan
-from app.core.types import ChangeKind, MinerState, MinerView, Mode, Outcome, Plan, PresetChange, Settings, Snapshot
+from app.core.readings import MinerState
+from app.core.types import ChangeKind, MinerView, Mode, Outcome, Plan, PresetChange, Settings, Snapshot
 from tests.core.builders import fleet, miner, settings
 
 ARMED = settings(policy="economic", safety_margin_percent=0.0)

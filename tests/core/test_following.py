@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.core import following
-from app.core.types import ChangeKind, ChangeView, MinerState, MinerStatus, Outcome, PresetChange
+from app.core.readings import MinerState, MinerStatus
+from app.core.types import ChangeKind, ChangeView, Outcome, PresetChange
 from tests.core.builders import change
 
 STOP, START = ChangeKind.STOP, ChangeKind.START

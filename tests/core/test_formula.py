@@ -8,7 +8,8 @@ import pytest
 
 from app.core.formula import Books, MeterLoad, drawn_twice_kw, formula
 from app.core.plant import CountedSource
-from app.core.types import Settings, SourceKind, SourceRole
+from app.core.readings import SourceKind, SourceRole
+from app.core.types import Settings
 
 FOREIGN, MINERS = SourceRole.FOREIGN, SourceRole.MINERS
 BOOKS = Books(managed_kw=800.0, unmanaged_kw=100.0, overhead_kw=30.0)

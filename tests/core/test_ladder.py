@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.core import ladder
-from app.core.types import Ladder, Preset, UntunedUse
+from app.core.readings import Ladder, Preset
+from app.core.types import UntunedUse
 from tests.core.builders import ladder_of, miner, preset
 
 

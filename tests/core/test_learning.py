@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.core import learning
 from app.core.learning import Circumstances, Factors, Poll, learn
-from app.core.types import ChangeKind, MinerState, MinerStatus, Outcome
+from app.core.readings import MinerState, MinerStatus
+from app.core.types import ChangeKind, Outcome
 from tests.core.builders import change, preset
 
 RUNS = preset(2300, 100.0)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app.core.limits import LimitFacts, is_increase, violation
-from app.core.types import ChangeKind, MinerState, MinerView, Mode, Origin, Outcome, Preset, PresetChange
+from app.core.readings import MinerState, Preset
+from app.core.types import ChangeKind, MinerView, Mode, Origin, Outcome, PresetChange
 from tests.core.builders import change, ladder_of, miner, preset
 
 KINDS = tuple(ChangeKind)

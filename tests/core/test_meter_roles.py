@@ -20,7 +20,7 @@ from app.core.meter_roles import (
     updated,
 )
 from app.core.metering import Finding, MeterVerdict
-from app.core.types import SourceRole
+from app.core.readings import SourceRole
 from tests.core.builders import T0
 from tests.core.meter_model import Load, Miners, read, steady, steps
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.metering import Draw, Finding, MeterVerdict, judge, reported_w
-from app.core.types import MinerState
+from app.core.readings import MinerState
 from tests.core import builders
 from tests.core.meter_model import HOUR_S, Load, Miners, read, steady, steps
 

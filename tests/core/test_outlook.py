@@ -10,7 +10,8 @@ import pytest
 from app.core import outlook
 from app.core.outlook import Decided, Outlook, Step
 from app.core.plan import plan
-from app.core.types import CycleMemory, MinerState, Mode, Override, Plan, Settings, Snapshot
+from app.core.readings import MinerState
+from app.core.types import CycleMemory, Mode, Override, Plan, Settings, Snapshot
 from tests.core.builders import fleet, miner, plant, snapshot, stamp
 
 ARMED = Settings(mode=Mode.ARMED)

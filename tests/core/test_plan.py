@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app.core.plan import plan
-from app.core.types import ChangeKind, CycleMemory, MinerState, MinerView, Outcome
+from app.core.readings import MinerState
+from app.core.types import ChangeKind, CycleMemory, MinerView, Outcome
 from tests.core.builders import change, fleet, ladder_of, miner, moves, plant, preset, snapshot, stamp, why
 
 

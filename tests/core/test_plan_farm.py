@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.core.plan import plan
-from app.core.types import BalanceStatus, ChangeKind, CycleMemory, MinerState, Mode, Origin, Outcome, Override
+from app.core.readings import MinerState
+from app.core.types import BalanceStatus, ChangeKind, CycleMemory, Mode, Origin, Outcome, Override
 from tests.core.builders import change, fleet, ladder_of, miner, moves, plant, preset, snapshot, stamp, why
 
 # --- when a surplus may be used ---

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from app.core import plant
 from app.core.plant import AdmittedReading, Bounds, PreviousReading, Refused, SourceMemory, Unchanged, admit
-from app.core.types import PlantReading, Settings, SourceKind, SourceReading, SourceRole, Stamp
+from app.core.readings import PlantReading, SourceKind, SourceReading, SourceRole, Stamp
+from app.core.types import Settings
 
 GENERATION, CONSUMPTION = SourceKind.GENERATION, SourceKind.CONSUMPTION
 T0 = datetime(2026, 11, 20, 14, 30, 15, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from app.core.eligible import candidate
 from app.core.policies import Candidate, Move, Stepwise, cut_directly
 from app.core.power import account
-from app.core.types import MinerState
+from app.core.readings import MinerState
 from tests.core.builders import ladder_of, miner, preset, settings
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from app.core import power
 from app.core.power import account, expected_ths
-from app.core.types import ChangeKind, MinerState, MinerView, Outcome
+from app.core.readings import MinerState
+from app.core.types import ChangeKind, MinerView, Outcome
 from tests.core.builders import change, ladder_of, miner, preset, settings
 
 CUT = {"old": "2300", "new": "2000"}

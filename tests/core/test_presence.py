@@ -9,7 +9,7 @@ import pytest
 
 from app.core import presence
 from app.core.presence import Presence, in_subnets, is_offline, to_ask
-from app.core.types import Stamp
+from app.core.readings import Stamp
 
 T0 = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -10,8 +10,9 @@ import pytest
 
 from app.core import replay
 from app.core.farm_model import FarmModel, ModelMiner, Reading
+from app.core.readings import MinerState
 from app.core.replay import Outcome, RecordedCycle, RecordedReading, Recording
-from app.core.types import MinerState, MinerView, Mode, Settings
+from app.core.types import MinerView, Mode, Settings
 from tests.core.builders import fleet, miner, settings
 
 HOUR_S = 3600.0

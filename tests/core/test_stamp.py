@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from tests.core.builders import stamp
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from app.core import switching
 from app.core.learning import Poll
+from app.core.readings import MinerState
 from app.core.switching import Measuring, Switch, costs
-from app.core.types import ChangeKind, ChangeView, MinerState, Outcome
+from app.core.types import ChangeKind, ChangeView, Outcome
 from tests.core.builders import change, miner, preset
 
 NEW = preset(2000, 80.0)

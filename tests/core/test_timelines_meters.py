@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from app.core.types import SourceRole
+from app.core.readings import SourceRole
 from tests.core.meter_model import Load, steady, steps
 from tests.core.metered_farm import MeteredFarm, everyone, nobody
 from tests.core.model_farm import machines

@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 
 from app import clock
 from app.core import plan as planning
-from app.core.types import ChangeKind, MinerStatus, Origin, Outcome, Snapshot
+from app.core.readings import MinerStatus
+from app.core.types import ChangeKind, Origin, Outcome, Snapshot
 from app.errors import PowerHiveError
 from app.extensions import db, writing
 from app.jobs import apply as door

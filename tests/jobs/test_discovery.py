@@ -12,7 +12,7 @@ import pytest
 
 from app.clients.http import SweepSession
 from app.clients.miner import MinerAddress
-from app.core.types import MinerIdentity, Preset
+from app.core.readings import MinerIdentity, Preset
 from app.errors import MinerError, MinerUnauthorized, NotVnish
 from app.extensions import db
 from app.jobs import discovery, runner

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.types import SourceRole
+from app.core.readings import SourceRole
 from app.jobs import meter_check
 from app.jobs.runner import JobContext
 from app.store import meter_roles, plant_history

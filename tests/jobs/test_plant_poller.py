@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.types import PlantReading, SourceKind, SourceReading
+from app.core.readings import PlantReading, SourceKind, SourceReading
 from app.errors import PlantError
 from app.extensions import db
 from app.jobs import plant_poller, runner

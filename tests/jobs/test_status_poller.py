@@ -11,7 +11,7 @@ import pytest
 
 from app.clients.http import SweepSession
 from app.core import presence
-from app.core.types import BoardReading, MinerState, MinerStatus
+from app.core.readings import BoardReading, MinerState, MinerStatus
 from app.errors import MinerError, MinerUnauthorized
 from app.extensions import db, writing
 from app.jobs import runner, status_poller, telemetry_poller

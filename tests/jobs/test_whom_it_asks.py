@@ -10,7 +10,7 @@ import pytest
 
 from app.clients.http import SweepSession
 from app.clients.miner import MinerAddress
-from app.core.types import Preset
+from app.core.readings import Preset
 from app.extensions import db
 from app.jobs import commands, discovery, status_poller, telemetry_poller
 from app.jobs.discovery import Progress

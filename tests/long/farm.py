@@ -21,7 +21,7 @@ from typing import Any
 from app import create_app
 from app.clock import utcnow
 from app.config import load
-from app.core.types import SourceRole
+from app.core.readings import SourceRole
 from app.extensions import db
 from app.store import commands, fleet, miner_models, plant_history, settings
 from demo import processes

@@ -11,7 +11,8 @@ from typing import Any
 from app import clock
 from app.clients.miner import SetResult
 from app.core import settings as rules
-from app.core.types import ChangeKind, MinerIdentity, MinerState, MinerStatus, Origin, PresetChange, Stamp
+from app.core.readings import MinerIdentity, MinerState, MinerStatus, Stamp
+from app.core.types import ChangeKind, Origin, PresetChange
 from app.errors import MinerError, MinerUnauthorized
 from app.extensions import db, writing
 from app.models import (

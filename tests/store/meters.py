@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.core.types import SourceRole, Stamp
+from app.core.readings import SourceRole, Stamp
 from app.extensions import writing
 from app.models import BalanceCycle, PlantReadingRow, PlantSource
 from tests.core.meter_model import HOUR_S, Load, Miners, read

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app import sealing
 from app.config import Config, load
-from app.core.types import Stamp
+from app.core.readings import Stamp
 from app.extensions import db, prepare_engine
 from app.instance_folder import new_data_key
 from app.jobs.runner import Deadline, JobContext

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.core.types import ChangeKind, MinerState, MinerStatus, MinerView, Outcome
+from app.core.readings import MinerState, MinerStatus
+from app.core.types import ChangeKind, MinerView, Outcome
 from app.extensions import db, writing
 from app.models import Miner, MinerModel, MinerStatusRow, PresetChangeRow
 from app.store import miner_models, polls, snapshot

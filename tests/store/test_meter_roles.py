@@ -9,7 +9,7 @@ import pytest
 
 from app.core.meter_roles import Contradiction, judge_all
 from app.core.metering import MeterVerdict
-from app.core.types import SourceRole, Stamp
+from app.core.readings import SourceRole, Stamp
 from app.extensions import db, writing
 from app.models import BalanceCycle, PlantReadingRow, PlantSource
 from app.store import meter_roles, plant_history, readings

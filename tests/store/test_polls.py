@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from app.core.types import BoardReading, FanReading, MinerState, MinerStatus
+from app.core.readings import BoardReading, FanReading, MinerState, MinerStatus
 from app.extensions import db
 from app.models import BoardSample, Miner, MinerModel, MinerSample, MinerStatusRow, PresetChangeRow
 from app.store import polls

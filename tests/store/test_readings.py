@@ -12,7 +12,7 @@ import pytest
 
 from app.core import plant
 from app.core.plant import AdmittedReading, Refused, Verdict
-from app.core.types import PlantReading, SourceKind, SourceReading, SourceRole, Stamp
+from app.core.readings import PlantReading, SourceKind, SourceReading, SourceRole, Stamp
 from app.extensions import db
 from app.models import PlantReadingRow, PlantRefusal, PlantSource
 from app.store import plant_history, readings

@@ -11,8 +11,9 @@ from sqlalchemy import event
 
 from app.core import plan as planning
 from app.core import replay
+from app.core.readings import MinerState, SourceKind
 from app.core.replay import Recording
-from app.core.types import MinerState, MinerView, Mode, Outcome, SourceKind
+from app.core.types import MinerView, Mode, Outcome
 from app.errors import Conflict
 from app.extensions import db, writing
 from app.models import MinerSample, PlantReadingRow, PlantSource, PresetChangeRow

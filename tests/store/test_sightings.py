@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.types import MinerIdentity, Preset
+from app.core.readings import MinerIdentity, Preset
 from app.extensions import db
 from app.models import Miner, MinerModel, MinerPreset, MinerStatusRow, ModelPreset, OtherHost, PresetChangeRow
 from app.redaction import Secret

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from app.core.types import ChangeKind, MinerState, MinerView, Outcome, Snapshot
+from app.core.readings import MinerState
+from app.core.types import ChangeKind, MinerView, Outcome, Snapshot
 from app.errors import NotFound
 from app.extensions import db, writing
 from app.models import Miner, MinerModel, MinerStatusRow, ModelPreset, OtherHost

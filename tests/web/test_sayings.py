@@ -12,8 +12,9 @@ from hypothesis import given
 
 from app.core.meter_roles import Contradiction
 from app.core.plan import plan
+from app.core.readings import MinerState, SourceKind, SourceRole
 from app.core.settings import SPECS
-from app.core.types import MinerState, Mode, Plan, Snapshot, SourceKind, SourceRole
+from app.core.types import Mode, Plan, Snapshot
 from app.errors import SettingError
 from app.web import errors, guard
 from app.web.sayings import SAYINGS

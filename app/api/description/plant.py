@@ -19,7 +19,7 @@ from app.api.description.words import (
     whole,
 )  # fmt: skip
 from app.core.metering import MeterVerdict
-from app.core.types import SourceKind, SourceRole
+from app.core.readings import SourceKind, SourceRole
 
 TAG = "Plant"
 _KIND = choice("A generator or a metered consumer", SourceKind, "consumption")

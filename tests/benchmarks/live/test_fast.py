@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from app.core.farm_hardware import STOPPED, OperatingPoint
-from app.core.types import MinerState, Mode, Settings
+from app.core.readings import MinerState
+from app.core.types import Mode, Settings
 from benchmarks.live.farm import LiveFarm, allowed
 from benchmarks.live.fast import Simulated, all_tuned, main, readings, run
 from benchmarks.live.scenarios import Scenario
