@@ -117,7 +117,7 @@ def states() -> dict[str, str]:
 def problems() -> dict[str, str]:
     """The choices of problem, in words."""
     return {
-        "": _("with or without"),
+        "": _("any or none"),
         "any": _("any problem"),
         "offline": _("offline"),
         "failing": _("in failure"),
