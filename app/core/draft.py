@@ -29,6 +29,7 @@ class Draft:
         self.changes: dict[int, PresetChange] = {}
         self.skips: dict[int, Skip] = {}
         self.emergency = False
+        self.data_is_fresh = age.increases_allowed
         self.stopped_w = power.STOPPED_W * snapshot.settings.wall_factor
         # What would be done is planned in every mode; the door looks at the mode before anything is sent.
         self._facts = LimitFacts(mode=Mode.ARMED, increases_allowed=age.increases_allowed)
@@ -87,10 +88,15 @@ class Draft:
 
     # --- what ---
 
-    def move(self, candidate: Candidate, step: Step, reason: str, origin: Origin = Origin.BALANCER) -> bool:
+    def move(
+        self, candidate: Candidate, step: Step, reason: str, origin: Origin = Origin.BALANCER, *,
+        above_max: bool = False,
+    ) -> bool:  # fmt: skip
         """Plan a change to `step`, unless a hard limit forbids it; then the miner is skipped with that sentence."""
         kind, preset = (ChangeKind.STOP, None) if step.preset is None else (ChangeKind.PRESET, step.preset.name)
-        return self._add(candidate, kind, preset=preset, new_w=step.power_w, reason=reason, origin=origin)
+        return self._add(
+            candidate, kind, preset=preset, new_w=step.power_w, reason=reason, origin=origin, above_max=above_max
+        )
 
     def to_lowest(self, miner: MinerView, reason: str, origin: Origin) -> None:
         """Plan the way to the miner's lowest preset, where it is not there already or on its way."""
@@ -143,11 +149,12 @@ class Draft:
                 self.skip(miner, why_not)
 
     def _add(
-        self, candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin
-    ) -> bool:
+        self, candidate: Candidate, kind: ChangeKind, *, preset: str | None, new_w: float, reason: str, origin: Origin,
+        above_max: bool = False,
+    ) -> bool:  # fmt: skip
         miner = candidate.miner
         change = PresetChange(
-            miner.id, miner.mac, kind, candidate.preset, preset, candidate.power_w, new_w, reason, origin
+            miner.id, miner.mac, kind, candidate.preset, preset, candidate.power_w, new_w, reason, origin, above_max
         )
         broken = violation(change, miner, self._facts)
         if broken is not None:
@@ -204,8 +211,8 @@ class Draft:
         if miner.id in self._untouchable:
             return counted_w
         if eligible.stopped_by_us(miner):
-            choices = ladder.choices(miner)
-            return power.wall_w(miner, choices[-1], self.snapshot.settings) or counted_w if choices else counted_w
+            choices = (power.wall_w(miner, preset, self.snapshot.settings) for preset in ladder.choices(miner))
+            return max((power_w for power_w in choices if power_w is not None), default=counted_w)
         higher = self.candidate(miner).higher
         return higher[-1].power_w if higher else counted_w
 

@@ -158,6 +158,39 @@ class Economic:
         return _ths(candidate, least) * (self._settings.restart_room_lasts_s + candidate.miner.switch_loss_s)
 
 
+def part_of_exchange(moves: Sequence[Move], room_w: float, *, up_w: float, down_w: float) -> list[Move]:
+    """Return what of an exchange may be done at once: at most `up_w` of raises, `down_w` of cuts, within `room_w`.
+
+    The raises that win the most per watt, each with the cheapest cuts that make room for it.
+    """
+    ups = sorted((move for move in moves if move.delta_w > 0), key=_worth_per_w, reverse=True)
+    downs = sorted((move for move in moves if move.delta_w <= 0), key=_worth_per_w)
+    if sum(m.delta_w for m in ups) <= up_w + ROUNDING_W and -sum(m.delta_w for m in downs) <= down_w + ROUNDING_W:
+        return list(moves)
+    chosen: list[Move] = []
+    cuts = iter(downs)
+    for up in [None, *ups]:  # None: what has to be freed before all
+        wanted_w = 0.0 if up is None else up.delta_w
+        if wanted_w > up_w + ROUNDING_W:
+            break
+        while room_w + ROUNDING_W < wanted_w:
+            cut = next(cuts, None)
+            if cut is None or -cut.delta_w > down_w + ROUNDING_W:
+                return chosen
+            chosen.append(cut)
+            room_w -= cut.delta_w
+            down_w += cut.delta_w
+        if up is not None:
+            chosen.append(up)
+            room_w -= wanted_w
+            up_w -= wanted_w
+    return chosen
+
+
+def _worth_per_w(move: Move) -> float:
+    return _ths_per_w((move.candidate, move.step))
+
+
 @dataclass(frozen=True, slots=True)
 class _Choices:
     """A miner's menu, the step that each of its options stands for (None: it stays), and what staying is worth."""
@@ -238,7 +271,7 @@ def _why(candidate: Candidate, step: Step) -> str:
     """Return the numbers of one move: "2300 -> 1850: frees 450 W for 11.0 TH/s (41 W per TH/s, the cheapest ...)"."""
     watts = step.power_w - candidate.power_w
     ths = _ths(candidate, step) - _ths(candidate, None)
-    if candidate.miner.stopped_by_us:
+    if eligible.stopped_by_us(candidate.miner):
         return f"stopped -> {step.name}: needs room of {step.power_w:,.0f} W for {abs(ths):,.1f} TH/s"
     verb, praise = ("takes", "the best use of the farm's watts") if watts > 0 else ("frees", "the cheapest in the farm")
     price = f" ({watts / ths:,.0f} W per TH/s, {praise})" if watts * ths > 0 else ""

@@ -49,6 +49,13 @@ def not_cuttable(miner: MinerView) -> str | None:
     return cooling_down(miner)
 
 
+def no_lower(miner: MinerView) -> str:
+    """Return why a miner that could be cut has no preset to go down to."""
+    if miner.throttled_percent is not None and miner.throttled_percent < 100:
+        return f"is throttled to {miner.throttled_percent} % by its firmware: no lower preset draws less than it does"
+    return "already at its lowest preset"
+
+
 def not_raisable(miner: MinerView) -> str | None:
     """Return why this managed miner cannot be brought to a higher preset now, or None."""
     reason = untouchable(miner) or cooling_down(miner)
@@ -102,6 +109,13 @@ def gave_up(miner: MinerView) -> bool:
 def gave_up_cutting(miner: MinerView) -> bool:
     """Whether a cut was sent three times in vain; raises that were in vain never block a cut (SPEC 5.5)."""
     return miner.last_change is not None and not power.raising(miner.last_change) and gave_up(miner)
+
+
+def not_taken(miner: MinerView, step: Step | None) -> str | None:
+    """Return that this very preset was sent three times in vain, or None; whether it counts as a cut or as a raise."""
+    last = miner.last_change
+    vain = step is not None and last is not None and last.new_preset == step.name and gave_up(miner)
+    return GAVE_UP if vain else None
 
 
 def gave_up_stopping(miner: MinerView) -> bool:
@@ -168,6 +182,8 @@ def above_max(miner: MinerView) -> bool:
         return False
     if miner.state is MinerState.STOPPED or running.firmware_power_w <= miner.max_preset_w:
         return False
+    if miner.state.booting and ladder.forbidden(miner.ladder.get(miner.saved_preset), miner) is None:
+        return False  # somebody restarted it into a permitted one
     change = miner.change_on_way
     if change is None or change.kind is not ChangeKind.PRESET or change.polled_unchanged or not change.effective:
         return True

@@ -68,17 +68,16 @@ def choices(miner: MinerView) -> tuple[Preset, ...]:
 
 
 def lowest(miner: MinerView) -> Preset | None:
-    """Return the choice that is expected to draw the least, or None where there is none."""
+    """Return the choice with the fewest firmware watts, or None where there is none.
+
+    Not the one that an operator's own number makes look the lowest: that may be the top of the ladder.
+    """
     key = (id(miner.ladder), miner.max_preset_w, miner.allow_modded_psu, miner.untuned_use)
     found = _lowest.find(key)
     if found is None:
         _lowest.make_room()  # at any time: what is found anew is the ladder's own preset again
-        found = _lowest.keep(key, miner.ladder, _least(choices(miner)))
+        found = _lowest.keep(key, miner.ladder, next(iter(choices(miner)), None))
     return found
 
 
 _lowest: Memo[Preset | None] = Memo()
-
-
-def _least(presets: Iterable[Preset]) -> Preset | None:
-    return min(presets, key=lambda preset: (preset.power_w or 0, preset.name), default=None)

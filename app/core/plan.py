@@ -6,10 +6,13 @@ demands; cuts; and only where none of these moved anything, raises. Every change
 
 from __future__ import annotations
 
+import math
+
 from app.core import data_age, economic, eligible, policies, river, surplus, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
+from app.core.limits import MIN_COOLDOWN_S
 from app.core.policies import Candidate, Move
 from app.core.readings import MinerState
 from app.core.types import (
@@ -75,13 +78,14 @@ def _bring_below_max(draft: Draft) -> None:
     for miner in draft.unmoved():
         if not eligible.above_max(miner):
             continue
-        why_not = eligible.not_cuttable(miner)
         candidate = draft.candidate(miner)
         step = eligible.step_below_max(miner, candidate, draft.snapshot.settings)
+        why_not = eligible.not_cuttable(miner) or eligible.not_taken(miner, step)
         if why_not is not None or step is None:
             draft.skip(miner, f"above its max preset, but {why_not or 'no lower preset is allowed'}")
             continue
-        draft.move(candidate, step, f"{miner.running_preset} is above the max preset {miner.max_preset}")
+        reason = f"{miner.running_preset} is above the max preset {miner.max_preset}"
+        draft.move(candidate, step, reason, above_max=True)
 
 
 def _act_on_lost_plant(draft: Draft) -> str:
@@ -112,51 +116,71 @@ def _reduce(draft: Draft, age: DataAge) -> str:
     if need_w <= left_alone_w or (age.lost and settings.plant_lost_action == "hold" and not emergency):
         return ""
     draft.emergency = emergency
-    for move in _cuts(_cuttable(draft), need_w, snapshot, emergency=emergency):
+    for move in _cuts(draft, need_w, emergency=emergency):
         draft.move(move.candidate, move.step, move.reason)
-    if emergency and draft.planned_w > target_w and settings.last_resort == "stop":
-        _stop_worst(draft, limit_w, target_w)
-    return wording.reduced(draft, target_w)
+    if settings.last_resort == "stop" and draft.planned_w > target_w:
+        farm_limit_w = math.inf if settings.farm_limit_kw is None else settings.farm_limit_kw * 1000.0
+        if farm_limit_w < limit_w:
+            _stop_worst(draft, farm_limit_w, target_w, "even the lowest presets exceed the farm limit")
+        elif emergency:
+            _stop_worst(draft, limit_w, target_w, "even the lowest presets exceed the available power")
+    return wording.reduced(draft, target_w, limit_w)
 
 
 def _cut_above_w(target_w: float, settings: Settings) -> float:
     return river.cut_above_w(target_w, settings) if settings.policy == economic.NAME else settings.tolerance_w
 
 
-def _cuts(candidates: list[Candidate], need_w: float, snapshot: Snapshot, *, emergency: bool) -> list[Move]:
+def _cuts(draft: Draft, need_w: float, *, emergency: bool) -> list[Move]:
     """Return the policy's cuts; in an emergency they go all the way at once, and no ramp holds them up."""
-    settings = snapshot.settings
+    snapshot, settings = draft.snapshot, draft.snapshot.settings
+    candidates = _cuttable(draft)
     if not emergency:
         need_w -= 0.0 if settings.policy == economic.NAME else settings.tolerance_w
-        if settings.ramp_down_kw_per_s is not None:
-            need_w = min(need_w, settings.ramp_down_kw_per_s * 1000.0 * snapshot.interval_s)
+        need_w = min(need_w, surplus.ramp_down_w(snapshot))
     if settings.policy == economic.NAME:
-        return Economic(settings).reduce(candidates, need_w)
+        return _economic_cuts(draft, candidates, need_w)
     if emergency:
         return policies.cut_directly(candidates, need_w)
     return policies.POLICIES[settings.policy].reduce(candidates, need_w)
 
 
+def _economic_cuts(draft: Draft, candidates: list[Candidate], need_w: float) -> list[Move]:
+    """Return the cuts that lose the least; stops among them only for what presets will not give.
+
+    A miner in cooldown will be at its lowest preset within half a minute: that is cheaper than a stop of another.
+    """
+    policy = Economic(draft.snapshot.settings)
+    by_presets = policy.reduce([c for c in candidates if c.lower], need_w)
+    missing_w = need_w + sum(move.delta_w for move in by_presets)
+    soon_w = sum(max(0.0, draft.books.accounts[m.id].power_w - draft.lowest_w(m)) for m in draft.unmoved() if _cools(m))
+    if missing_w <= soon_w or not surplus.may_stop_for_value(draft):
+        return by_presets
+    return policy.reduce([draft.stoppable(c.miner) for c in candidates], need_w - soon_w)
+
+
+def _cools(miner: MinerView) -> bool:
+    return 0.0 < miner.cooldown_left_s <= MIN_COOLDOWN_S
+
+
 def _cuttable(draft: Draft) -> list[Candidate]:
     found: list[Candidate] = []
-    # A miner in cooldown will be at its lowest preset within half a minute: that is cheaper than a stop of another.
-    stops = surplus.may_stop_for_value(draft) and sum(map(draft.lowest_w, draft.managed)) > draft.target_w
-    with_steps = draft.stoppable if stops else draft.candidate
+    stops = surplus.may_stop_for_value(draft)
     for miner in draft.unmoved():
         why_not = eligible.not_cuttable(miner)
-        candidate = with_steps(miner) if why_not is None else None
-        if candidate is not None and (candidate.lower or candidate.stop is not None):
+        candidate = draft.candidate(miner) if why_not is None else None
+        if candidate is not None and (candidate.lower or (stops and draft.stoppable(miner).stop is not None)):
             found.append(candidate)
         else:
-            draft.skip(miner, why_not or "already at its lowest preset")
+            draft.skip(miner, why_not or eligible.no_lower(miner))
     return found
 
 
-def _stop_worst(draft: Draft, limit_w: float, target_w: float) -> None:
-    """When even the lowest presets exceed what is available, stop the worst miners until the target would be met.
+def _stop_worst(draft: Draft, limit_w: float, target_w: float, reason: str) -> None:
+    """When even the lowest presets exceed `limit_w`, stop the worst miners until the target would be met.
 
-    A miner in cooldown counts with its lowest preset: it will be there within half a minute, and that is cheaper than a
-    stop. Only one that cannot be cut at all counts in full.
+    A miner in cooldown counts with its lowest preset where it will be there within half a minute: that is cheaper than
+    a stop. One that cannot be cut for longer, or not at all, counts in full.
     """
     floors: list[tuple[float, float, str, MinerView]] = []
     floor_w = 0.0
@@ -168,16 +192,19 @@ def _stop_worst(draft: Draft, limit_w: float, target_w: float) -> None:
             floor_w += draft.books.accounts[miner.id].power_w
             continue
         lowest_w = draft.lowest_w(miner)
+        if miner.cooldown_left_s > MIN_COOLDOWN_S:
+            lowest_w = draft.books.accounts[miner.id].power_w
         floor_w += lowest_w
         if eligible.stoppable(miner):
             ths = draft.lowest_ths(miner)
             floors.append((lowest_w / ths if ths else float("inf"), lowest_w, miner.mac, miner))
     if floor_w <= limit_w:
         return
+    ramp_w = math.inf if draft.emergency else surplus.ramp_down_w(draft.snapshot)
     for _efficiency, lowest_w, _mac, miner in sorted(floors, key=lambda f: (-f[0], f[2])):
-        if floor_w <= target_w:
+        if floor_w <= target_w or draft.books.current_w - draft.planned_w >= ramp_w:
             return
-        draft.stop(miner, "even the lowest presets exceed the available power", Origin.BALANCER)
+        draft.stop(miner, reason, Origin.BALANCER)
         floor_w -= lowest_w - draft.stopped_w
 
 
@@ -232,7 +259,7 @@ def _sending_order(change: PresetChange) -> tuple[bool, bool, float, str]:
     time is left have to wait for the cooldown of the vain change, which a stop does not need. A start wins more than a
     raise, which loses a restart.
     """
-    up = change.delta_w >= 0
+    up = not change.is_cut
     return up, change.kind is (ChangeKind.PRESET if up else ChangeKind.STOP), change.delta_w, change.mac
 
 
@@ -242,6 +269,8 @@ def _status(draft: Draft, age: DataAge) -> BalanceStatus:
         return BalanceStatus.NO_DATA
     if age.stale:
         return BalanceStatus.STALE
+    if draft.emergency:
+        return BalanceStatus.OVER_TARGET  # by the meters, though the accounting may say less
     if current_w <= target_w + draft.snapshot.settings.tolerance_w:
         return BalanceStatus.OK
     if current_w > target_w * OVER_TARGET_SHARE or current_w > draft.books.available_kw * 1000.0:

@@ -44,11 +44,10 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     `highest_w`: what each managed miner could draw; the steps are shares of their sum, but any one miner fits into one.
     """
     settings = snapshot.settings
-    fleet_max_w = sum(highest_w)
     wanted = settings.raise_window_readings
     targets = recent_targets_w(snapshot, target_w, wanted)
-    least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * fleet_max_w)
-    step_w = max(settings.raise_step_percent / 100.0 * fleet_max_w, max(highest_w, default=0.0))
+    least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * sum(highest_w))
+    step_w = most_at_once_w(settings, highest_w)
     room_w = min(targets) - planned_w if len(targets) >= wanted else 0.0
     room_w = max(room_w, _fast_w(targets, settings) - planned_w)
     surplus = f"surplus {(target_w - planned_w) / 1000.0:,.1f} kW"
@@ -66,6 +65,11 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
         step = f"{step_w / 1000.0:,.1f} kW each of raises and starts with each reading"
         return Usable(room_w, step_w, f"{part}, {step}")
     return Usable(room_w, step_w, f"{part} now")
+
+
+def most_at_once_w(settings: Settings, highest_w: Sequence[float]) -> float:
+    """Return the most that one reading may raise (W): a share of the fleet's maximum, but at least any one miner."""
+    return max(settings.raise_step_percent / 100.0 * sum(highest_w), max(highest_w, default=0.0))
 
 
 def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list[float]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from app.core import economic, eligible, policies, river, wording
+from app.core import economic, eligible, policies, power, river, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
 from app.core.policies import Candidate
 from app.core.readings import Stamp
-from app.core.types import ChangeKind, CycleMemory, MinerView, Override, Snapshot
+from app.core.types import ChangeKind, ChangeView, CycleMemory, MinerView, Outcome, Override, Snapshot
 
 
 def use(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
@@ -63,9 +64,7 @@ def _use_surplus(
     draft: Draft, memory: CycleMemory, startable: list[MinerView], surplus_w: float
 ) -> tuple[CycleMemory, str]:
     snapshot, settings = draft.snapshot, draft.snapshot.settings
-    budget_w = surplus_w
-    if settings.ramp_up_kw_per_min is not None:
-        budget_w = min(budget_w, settings.ramp_up_kw_per_min * 1000.0 - snapshot.raised_last_min_w)
+    budget_w = min(surplus_w, _ramp_up_w(draft, startable))
     if settings.policy == economic.NAME:
         return _raise_economically(draft, memory, startable, budget_w)
     reserved_w = sum(draft.lowest_w(miner) for miner in startable)
@@ -83,6 +82,42 @@ def _use_surplus(
     for move in policy.increase(candidates, raise_w, 0.0 if ramped else settings.tolerance_w):
         draft.move(move.candidate, move.step, move.reason)
     return memory, wording.increased(draft, surplus_w, reserved_w, candidates)
+
+
+def ramp_down_w(snapshot: Snapshot) -> float:
+    """Return what `ramp_down_kw_per_s` lets be cut now: a cycle's part, less what has gone of it (W)."""
+    ramp = snapshot.settings.ramp_down_kw_per_s
+    return math.inf if ramp is None else max(0.0, ramp * 1000.0 * snapshot.interval_s - snapshot.cut_last_interval_w)
+
+
+def _ramp_up_w(draft: Draft, startable: Iterable[MinerView] = ()) -> float:
+    """Return what `ramp_up_kw_per_min` lets be raised now (W).
+
+    A ramp smaller than any start or raise lets one through once it has been saved up: else it would never let any.
+    """
+    snapshot, ramp = draft.snapshot, draft.snapshot.settings.ramp_up_kw_per_min
+    if ramp is None:
+        return math.inf
+    left_w = ramp * 1000.0 - snapshot.raised_last_min_w
+    if snapshot.raised_last_min_w > 0:
+        return left_w
+    least_w = min((draft.lowest_w(m) * _room_factor(draft) - draft.stopped_w for m in startable), default=math.inf)
+    for miner in draft.unmoved():
+        if eligible.not_raisable(miner) is None and draft.candidate(miner).higher:
+            candidate = draft.candidate(miner)
+            least_w = min(least_w, candidate.higher[0].power_w - candidate.power_w)
+    if left_w < least_w <= ramp * 1000.0 * _minutes_without_raise(snapshot):
+        return least_w
+    return left_w
+
+
+def _minutes_without_raise(snapshot: Snapshot) -> float:
+    ages_s = (m.last_change.age_s for m in snapshot.miners if m.last_change is not None and _took(m.last_change))
+    return min(ages_s, default=math.inf) / 60.0
+
+
+def _took(change: ChangeView) -> bool:
+    return power.raising(change) and change.outcome is not Outcome.FAILED
 
 
 def _room_left(draft: Draft, memory: CycleMemory) -> CycleMemory:
@@ -107,7 +142,7 @@ def _raise_economically(
     must_last = river.room_must_last(snapshot, draft.target_w)
     if usable.power_w <= 0:
         _note_waiting(draft, startable, must_last)
-        return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason), usable.step_w)
+        return _reoptimise(draft, memory, wording.with_moves(draft, usable.reason))
     raisable = _raisable(draft)
     room_w = river.restart_room_w(snapshot, draft.target_w, draft.planned_w)
     raises = _economic(draft, memory).increase(
@@ -119,9 +154,9 @@ def _raise_economically(
     )
     _note_waiting(draft, raises.waiting, must_last)
     _note_waiting(draft, raises.later, "its start waits for the ramp, or the step of the next reading")
-    if not raises.moves and not raises.waiting:
+    if not raises.moves and not raises.waiting:  # room that fits nobody may still let two exchange
         _note_waiting(draft, startable, "its watts win more elsewhere, or wait for the ramp")
-        return memory, wording.increased(draft, surplus_w, 0.0, raisable)
+        return _reoptimise(draft, memory, wording.increased(draft, surplus_w, 0.0, raisable))
     for move in raises.moves:
         miner = move.candidate.miner
         if not eligible.stopped_by_us(miner):
@@ -135,37 +170,35 @@ def _raise_economically(
     return memory, wording.with_moves(draft, usable.reason)
 
 
-def _reoptimise(
-    draft: Draft, memory: CycleMemory, reason: str, step_w: float | None = None
-) -> tuple[CycleMemory, str]:
+def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMemory, str]:
     """Every few minutes, where nothing else is to do: exchange presets inside the band, if that wins enough.
 
     Stopped miners take part where the river has been what it is for as long as room for a start has to last: else a
-    slowly rising one, each kilowatt of which goes to those that run, would leave them stopped for ever.
+    slowly rising one, each kilowatt of which goes to those that run, would leave them stopped for ever. As with raises,
+    only so much goes up with one reading; the rest of a large exchange with the next ones.
     """
     snapshot, settings = draft.snapshot, draft.snapshot.settings
     new = snapshot.plant is not None and snapshot.plant.is_new
     due = settings.policy == economic.NAME and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
     if draft.changes or not due or not new:
         return memory, reason
-    room_w = river.room_inside_w(snapshot, draft.target_w, draft.planned_w)
-    if step_w is not None:
-        room_w = min(room_w, step_w)
+    step_w = river.most_at_once_w(settings, draft.highest_w())
+    up_w, down_w = min(step_w, _ramp_up_w(draft)), min(step_w, ramp_down_w(snapshot))
+    room_w = min(step_w, river.room_inside_w(snapshot, draft.target_w, draft.planned_w))
     with_steps = draft.stoppable if may_stop_for_value(draft) else draft.candidate
     settled = [with_steps(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
     known = [candidate for candidate in settled if candidate.expected_ths > 0]
     if river.starts_may_be_exchanged(snapshot):
         known += [draft.startable(m) for m in _startable_within(draft, float("inf"))]
-    moves = _economic(draft, memory).exchange(known, room_w)
-    if settings.ramp_up_kw_per_min is not None:
-        raised_w = sum(max(0.0, move.delta_w) for move in moves)
-        if raised_w > settings.ramp_up_kw_per_min * 1000.0 - snapshot.raised_last_min_w:
-            return memory, reason
+    whole = _economic(draft, memory).exchange(known, room_w)
+    moves = economic.part_of_exchange(whole, room_w, up_w=up_w, down_w=down_w)
     for move in moves:
         if eligible.stopped_by_us(move.candidate.miner):
             draft.start(move.candidate.miner, move.reason)
         else:
             draft.move(move.candidate, move.step, move.reason)
+    if len(moves) < len(whole):
+        return memory, wording.with_moves(draft, reason)  # the rest with the next readings
     return replace(memory, reoptimised_at=snapshot.now), wording.with_moves(draft, reason)
 
 
@@ -236,4 +269,4 @@ def may_stop_for_value(draft: Draft) -> bool:
     """Return whether a stop is one of the choices now: set so, and water has been short for a while."""
     settings = draft.snapshot.settings
     chosen = settings.policy == economic.NAME and settings.last_resort == "stop" and settings.stops_for_value
-    return chosen and river.shortage_has_lasted(draft.snapshot, draft.target_w)
+    return chosen and draft.data_is_fresh and river.shortage_has_lasted(draft.snapshot, draft.target_w)

@@ -242,6 +242,7 @@ class Snapshot:
     polled_since_start: bool = False
     other_firmware_count: int = 0  # stock and unknown firmware seen by discovery: they draw, nobody can command them
     raised_last_min_w: float = 0.0
+    cut_last_interval_w: float = 0.0
     interval_s: float = 15.0
     reading_interval_s: float = 15.0
     cuts_only: bool = False  # a second look in the same cycle: what failed is taken from others
@@ -261,10 +262,18 @@ class PresetChange:
     new_power_w: float  # accounted once it is done
     reason: str
     origin: Origin = Origin.BALANCER
+    above_max: bool = False  # brings a miner below its max preset: a cut by the firmware's watts, whatever it counts
 
     @property
     def delta_w(self) -> float:
         return self.new_power_w - self.old_power_w
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it takes power away: it goes out at once. What leaves the power as it is waits with the raises."""
+        if self.kind is ChangeKind.PRESET:
+            return self.above_max or self.delta_w < 0
+        return self.kind is ChangeKind.STOP
 
 
 @dataclass(frozen=True, slots=True)

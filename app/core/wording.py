@@ -34,10 +34,13 @@ def on_target(draft: Draft) -> str:
     return f"{kw(draft.books.current_w)} of {kw(draft.target_w)} used" + (f"; {moved}" if moved else left)
 
 
-def reduced(draft: Draft, target_w: float) -> str:
-    """Return why and how far the farm is cut."""
+def reduced(draft: Draft, target_w: float, limit_w: float) -> str:
+    """Return why and how far the farm is cut. `limit_w`: what it may draw at the very most, by books and meters."""
     over = f"{kw(draft.books.current_w)} used, {kw(draft.books.current_w - target_w)} above the target"
-    if draft.emergency:
+    if draft.emergency and limit_w < draft.books.available_kw * 1000.0:
+        excess_w = draft.books.current_w - limit_w
+        over = f"Emergency: {kw(excess_w)} more are drawn than generated, by the meters"
+    elif draft.emergency:
         over = f"Emergency: {kw(draft.books.current_w)} used, {kw(draft.books.available_kw * 1000.0)} available"
     left_w = draft.planned_w - target_w
     rest = ""

@@ -84,11 +84,6 @@ def recover(job: JobContext) -> str:
     return f"{unknown} changes and {interrupted} commands had been interrupted"
 
 
-def is_cut(change: PresetChange) -> bool:
-    """Whether a change takes power away: it goes out at once. What leaves the power as it is waits with the raises."""
-    return change.kind is ChangeKind.STOP or (change.kind is ChangeKind.PRESET and change.delta_w < 0)
-
-
 def apply(
     changes: Iterable[PresetChange], context: ChangeContext, job: JobContext, *, hands: Hands | None = None
 ) -> list[Result]:
@@ -101,8 +96,8 @@ def apply(
         PowerHiveError: the database takes no rows. What could not get one was not sent.
     """
     wanted = list(changes)
-    cuts = [change for change in wanted if is_cut(change)]
-    raises = [change for change in wanted if not is_cut(change)]
+    cuts = [change for change in wanted if change.is_cut]
+    raises = [change for change in wanted if not change.is_cut]
     results = _pass(cuts, context, job, hands or miner_client) if cuts else []
     for group in _groups(raises, RAISE_GROUP):
         if job.deadline.left_s() <= RESERVE_S + CALL_S:
@@ -133,7 +128,7 @@ def _pass(changes: Sequence[PresetChange], context: ChangeContext, job: JobConte
     except OperationalError as e:
         raise _unwritable(e, "nothing was sent") from e
     intents = [answer for answer in answers if isinstance(answer, Intent)]
-    endings = _send(intents, job, hands, CUT_CALL_S if is_cut(changes[0]) else CALL_S) if intents else {}
+    endings = _send(intents, job, hands, CUT_CALL_S if changes[0].is_cut else CALL_S) if intents else {}
     return [_result(answer, endings) for answer in answers]
 
 

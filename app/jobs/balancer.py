@@ -18,7 +18,7 @@ from app.core.readings import Stamp
 from app.core.types import ChangeKind, ChangeView, MinerView, Origin, Outcome, Plan, PresetChange, Snapshot
 from app.errors import PowerHiveError
 from app.jobs import apply as door
-from app.jobs.apply import Hands, Result, is_cut
+from app.jobs.apply import Hands, Result
 from app.jobs.runner import JobContext
 from app.store import cycles
 from app.store import snapshot as snapshots
@@ -84,8 +84,8 @@ class _Work:
     def carry_out(self) -> None:
         """Cut until it holds, then raise what may still be raised."""
         wanted = self.plan.sendable
-        self._cut([change for change in wanted if is_cut(change)])
-        raises = affordable(self.plan, [change for change in wanted if not is_cut(change)], self.results)
+        self._cut([change for change in wanted if change.is_cut])
+        raises = affordable(self.plan, [change for change in wanted if not change.is_cut], self.results)
         if raises:
             self._apply(raises)
 
@@ -101,7 +101,7 @@ class _Work:
                 return
             snapshot = follow_up(snapshot, plan, results, stamp())
             plan = planning.plan(snapshot)
-            cuts = [change for change in plan.sendable if is_cut(change)]
+            cuts = [change for change in plan.sendable if change.is_cut]
 
     def _apply(self, changes: Sequence[PresetChange]) -> list[Result]:
         self.decided += changes
@@ -185,6 +185,7 @@ def follow_up(snapshot: Snapshot, plan: Plan, results: Sequence[Result], now: St
         plant=plant,
         memory=plan.memory,
         uptime_s=snapshot.uptime_s + passed_s,
+        cut_last_interval_w=snapshot.cut_last_interval_w - min(0.0, moved_w(results)),
         cuts_only=True,
     )
 

@@ -105,11 +105,32 @@ def mixed(**facts: Any) -> Plan:
 
 def test_every_five_minutes_watts_move_to_where_they_win_more() -> None:
     assert mixed(memory=memory(200)).changes == ()
-    decided = mixed(memory=memory(301))
+    decided = mixed(memory=memory(301), raise_step_percent=100)
     assert {c.miner_id <= 10 for c in decided.changes if c.delta_w < 0} == {True}
     assert {c.miner_id > 10 for c in decided.changes if c.delta_w > 0} == {True}
     assert decided.planned_w <= decided.target_w
     assert decided.memory.reoptimised_at == stamp()
+
+
+def test_of_a_large_exchange_only_a_step_is_made_with_one_reading_and_the_rest_with_the_next() -> None:
+    whole, part = mixed(memory=memory(301), raise_step_percent=100), mixed(memory=memory(301))
+    assert 0 < taken_w(part) <= 0.1 * (10 * 2970 + 10 * 3540) < taken_w(whole)
+    assert freed_w(part) <= 0.1 * (10 * 2970 + 10 * 3540)
+    assert part.planned_w <= part.target_w
+    assert part.memory.reoptimised_at == stamp(-301)  # still due
+
+
+def test_the_ramp_down_holds_for_exchanges_too() -> None:
+    decided = mixed(memory=memory(301), ramp_down_kw_per_s=0.2)
+    assert 0 < freed_w(decided) <= 3000
+
+
+def taken_w(decided: Plan) -> float:
+    return sum(change.delta_w for change in decided.changes if change.delta_w > 0)
+
+
+def freed_w(decided: Plan) -> float:
+    return -sum(change.delta_w for change in decided.changes if change.delta_w < 0)
 
 
 def test_an_exchange_that_wins_too_little_is_not_made_and_the_wait_begins_anew() -> None:
@@ -234,7 +255,7 @@ def exchanged(recent: int = LASTING, **values: Any) -> Plan:
 
 def test_an_exchange_stops_the_poor_to_raise_the_rich_once_the_shortage_has_lasted() -> None:
     assert exchanged(LASTING - 1).changes == ()
-    decided = exchanged()
+    decided = exchanged(raise_step_percent=100)
     assert sum(change.kind is ChangeKind.STOP for change in decided.changes if change.miner_id <= 10) >= 4
     assert {change.new_preset for change in decided.changes if change.miner_id > 10} >= {"3540"}
     assert decided.planned_w <= decided.target_w

@@ -71,6 +71,7 @@ def test_untuned_presets_are_chosen_only_as_the_model_says(tuned: int, use: Untu
     assert ladder.lowest(view) == (steps.get("1000") if chosen else None)
 
 
-def test_the_lowest_preset_is_the_one_expected_to_draw_least() -> None:
-    edited = ladder_of([(2000, 80)], preset(1740, 65.0, expected_power_w=2050))
-    assert ladder.lowest(miner(ladder=edited)) == edited.get("2000")
+def test_the_lowest_preset_is_that_of_the_fewest_firmware_watts_whatever_an_operator_says() -> None:
+    own = preset(1740, 65.0, expected_power_w=2050), preset(2970, 100.0, expected_power_w=1000)
+    edited = ladder_of([(2000, 80)], *own)
+    assert ladder.lowest(miner(ladder=edited)) == edited.get("1740")

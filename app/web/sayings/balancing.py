@@ -13,6 +13,7 @@ SAYINGS = (
     say("above the target"),
     say("nothing is raised"),
     say("Emergency: %(power)s kW used, %(available)s kW available"),
+    say("Emergency: %(power)s kW more are drawn than generated, by the meters"),
     say("no miner can be cut"),
     say_count(
         "%(power)s kW cannot be shed in this cycle (%(count)s miner passed over)",
