@@ -7,8 +7,9 @@ cuts they lean on were taken on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from time import sleep
 
 from sqlalchemy.exc import OperationalError
 
@@ -38,8 +39,8 @@ def run(job: JobContext) -> str:
     return cycle(job)
 
 
-def cycle(job: JobContext, hands: Hands | None = None) -> str:
-    """Run one cycle with these hands (None: the real ones)."""
+def cycle(job: JobContext, hands: Hands | None = None, pause: Callable[[float], None] = sleep) -> str:
+    """Run one cycle with these hands (None: the real ones). `pause` waits for so many seconds."""
     config = job.config
     snapshot = snapshots.load(
         stamp(),
@@ -54,7 +55,7 @@ def cycle(job: JobContext, hands: Hands | None = None) -> str:
         raise PowerHiveError(
             f"The database cannot be written ({e.orig}), so nothing may be sent. Is the disk full?"
         ) from e
-    work = _Work(job, hands, cycle_id, snapshot, plan)
+    work = _Work(job, hands, cycle_id, snapshot, plan, pause)
     work.carry_out()
     if work.decided:
         cycles.finish(
@@ -78,6 +79,7 @@ class _Work:
     cycle_id: int
     snapshot: Snapshot
     plan: Plan
+    pause: Callable[[float], None]
     decided: list[PresetChange] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
@@ -94,7 +96,7 @@ class _Work:
         for _round in range(MAX_ROUNDS):
             if not cuts:
                 return
-            results = self._apply(cuts)
+            results = self._apply_at_their_pace(cuts, plan)
             missed = [result for result in results if not result.effective]
             nobody_passed = all(result.ending is None for result in results)
             if not missed or nobody_passed or self.job.deadline.left_s() < ROUND_S:
@@ -102,6 +104,25 @@ class _Work:
             snapshot = follow_up(snapshot, plan, results, stamp())
             plan = planning.plan(snapshot)
             cuts = [change for change in plan.sendable if change.is_cut]
+
+    def _apply_at_their_pace(self, cuts: Sequence[PresetChange], plan: Plan) -> list[Result]:
+        """Send cuts: all at once, or no faster than `ramp_down_kw_per_s` where nothing is overloaded (SPEC 6).
+
+        What time does not allow is left to the next cycle, which plans it anew.
+        """
+        ramp_kw_per_s = self.snapshot.settings.ramp_down_kw_per_s
+        if ramp_kw_per_s is None or plan.emergency:
+            return self._apply(cuts)
+        results: list[Result] = []
+        wait_s = 0.0
+        for second in a_second_each(cuts, ramp_kw_per_s * 1000.0):
+            if wait_s > 0:
+                if self.job.deadline.left_s() < wait_s + ROUND_S:
+                    break
+                self.pause(wait_s)
+            results += self._apply(second)
+            wait_s = -sum(change.delta_w for change in second) / (ramp_kw_per_s * 1000.0)
+        return results
 
     def _apply(self, changes: Sequence[PresetChange]) -> list[Result]:
         self.decided += changes
@@ -138,6 +159,20 @@ class _Work:
             return reason
         done = len(self.decided) - self.failed
         return f"{reason}. {done} of {len(self.decided)} changes taken on"
+
+
+def a_second_each(cuts: Sequence[PresetChange], ramp_w_per_s: float) -> Iterator[list[PresetChange]]:
+    """Yield the cuts in their order, as many together as one second of the ramp allows, at least one."""
+    group: list[PresetChange] = []
+    freed_w = 0.0
+    for cut in cuts:
+        if group and freed_w - cut.delta_w > ramp_w_per_s:
+            yield group
+            group, freed_w = [], 0.0
+        group.append(cut)
+        freed_w -= cut.delta_w
+    if group:
+        yield group
 
 
 def moved_w(results: Iterable[Result]) -> float:

@@ -20,7 +20,7 @@ from app.extensions import db, writing
 from app.jobs import apply as door
 from app.jobs import balancer
 from app.jobs.apply import Result
-from app.jobs.runner import JobContext
+from app.jobs.runner import Deadline, JobContext
 from app.models import BalanceCycle, MinerStatusRow
 from app.store import changes as change_store
 from app.store import cycles, snapshot
@@ -283,3 +283,51 @@ def test_raises_lean_only_on_cuts_that_were_taken_on(job: JobContext) -> None:
     assert balancer.affordable(plan, up, [refused]) == []
     by_hand = replace(up[0], origin=Origin.OPERATOR)
     assert balancer.affordable(plan, [by_hand], [refused]) == [by_hand]
+
+
+# --- the ramp down ---------------------------------------------------------------------------------------------------
+
+
+def test_cuts_that_are_no_emergency_go_out_no_faster_than_the_ramp(job: JobContext) -> None:
+    farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.5)
+    farm.reading(clock.stamp(), 62.0)  # 60 kW drawn, 55.8 wanted
+    hands, pauses = FakeHands(), list[tuple[float, int]]()
+    balancer.cycle(job, hands, pause=lambda s: pauses.append((s, len(hands.made("set_preset")))))
+    freed_w = [row.old_power_w - row.new_power_w for row in farm.rows()]
+    assert 3700 <= sum(freed_w) <= 4800
+    assert len(pauses) == len(freed_w) - 1  # each of them alone takes a second or more of the ramp
+    assert pauses[0] == (pytest.approx(freed_w[0] / 500.0), 1)
+
+
+def test_an_overloaded_plant_is_not_kept_waiting_by_the_ramp(job: JobContext) -> None:
+    farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.5)
+    farm.reading(clock.stamp(), 50.0)
+    balancer.cycle(job, FakeHands(), pause=lambda _s: pytest.fail("it waited"))
+    assert cycle().emergency
+    assert drawn_w() - 80 * 3000.0 <= 45_500
+
+
+def test_what_no_time_is_left_for_is_not_tried_and_keeps_no_cooldown(job: JobContext) -> None:
+    farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.1)
+    farm.reading(clock.stamp(), 62.0)
+    short = replace(job, deadline=Deadline(5.0))
+    balancer.cycle(short, FakeHands(), pause=lambda _s: None)
+    assert len(farm.rows()) == 1
+
+
+def test_what_a_dead_miner_did_not_give_is_taken_from_others_within_the_same_ramp(job: JobContext) -> None:
+    farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.1)
+    farm.reading(clock.stamp(), 62.0)
+    balancer.cycle(job, FakeHands(dead={1}), pause=lambda _s: None)
+    taken = [row for row in farm.rows() if row.outcome == "sent"]
+    assert 0 < sum(row.old_power_w - row.new_power_w for row in taken) <= 1500 + 1000  # by less than one step too far
+
+
+@pytest.mark.parametrize(
+    ("ramp_w", "groups"), [(1000.0, [[1, 2], [3], [4]]), (100.0, [[1], [2], [3], [4]]), (1e9, [[1, 2, 3, 4]])]
+)
+def test_each_second_of_the_ramp_has_its_cuts(ramp_w: float, groups: list[list[int]]) -> None:
+    cuts = [farm.change(n, new=f"{3000 - freed}") for n, freed in ((1, 500), (2, 500), (3, 600), (4, 500))]
+    cuts = [replace(cut, old_power_w=3000.0, new_power_w=float(cut.new_preset or 0)) for cut in cuts]
+    assert [[cut.miner_id for cut in group] for group in balancer.a_second_each(cuts, ramp_w)] == groups
+    assert list(balancer.a_second_each([], ramp_w)) == []
