@@ -29,7 +29,7 @@ class Draft:
         self.changes: dict[int, PresetChange] = {}
         self.skips: dict[int, Skip] = {}
         self.emergency = False
-        self.data_is_fresh = age.increases_allowed
+        self.increases_allowed = age.increases_allowed
         self.stopped_w = power.STOPPED_W * snapshot.settings.wall_factor
         # What would be done is planned in every mode; the door looks at the mode before anything is sent.
         self._facts = LimitFacts(mode=Mode.ARMED, increases_allowed=age.increases_allowed)

@@ -168,23 +168,28 @@ def part_of_exchange(moves: Sequence[Move], room_w: float, *, up_w: float, down_
     if sum(m.delta_w for m in ups) <= up_w + ROUNDING_W and -sum(m.delta_w for m in downs) <= down_w + ROUNDING_W:
         return list(moves)
     chosen: list[Move] = []
-    cuts = iter(downs)
     for up in [None, *ups]:  # None: what has to be freed before all
         wanted_w = 0.0 if up is None else up.delta_w
-        if wanted_w > up_w + ROUNDING_W:
+        cuts = _cheapest(downs, wanted_w - room_w)
+        freed_w = -sum(cut.delta_w for cut in cuts)
+        short = room_w + freed_w + ROUNDING_W < wanted_w
+        if short or wanted_w > up_w + ROUNDING_W or freed_w > down_w + ROUNDING_W:
             break
-        while room_w + ROUNDING_W < wanted_w:
-            cut = next(cuts, None)
-            if cut is None or -cut.delta_w > down_w + ROUNDING_W:
-                return chosen
-            chosen.append(cut)
-            room_w -= cut.delta_w
-            down_w += cut.delta_w
-        if up is not None:
-            chosen.append(up)
-            room_w -= wanted_w
-            up_w -= wanted_w
+        chosen += [*cuts, up] if up is not None else cuts
+        downs = downs[len(cuts) :]
+        room_w += freed_w - wanted_w
+        up_w, down_w = up_w - wanted_w, down_w - freed_w
     return chosen
+
+
+def _cheapest(downs: Sequence[Move], need_w: float) -> list[Move]:
+    found: list[Move] = []
+    for cut in downs:
+        if need_w <= ROUNDING_W:
+            break
+        found.append(cut)
+        need_w += cut.delta_w
+    return found
 
 
 def _worth_per_w(move: Move) -> float:

@@ -139,16 +139,17 @@ def _cuts(draft: Draft, need_w: float, *, emergency: bool) -> list[Move]:
         need_w -= 0.0 if settings.policy == economic.NAME else settings.tolerance_w
         need_w = min(need_w, surplus.ramp_down_w(snapshot))
     if settings.policy == economic.NAME:
-        return _economic_cuts(draft, candidates, need_w)
+        return _economic_cuts(draft, candidates, need_w, emergency=emergency)
     if emergency:
         return policies.cut_directly(candidates, need_w)
     return policies.POLICIES[settings.policy].reduce(candidates, need_w)
 
 
-def _economic_cuts(draft: Draft, candidates: list[Candidate], need_w: float) -> list[Move]:
+def _economic_cuts(draft: Draft, candidates: list[Candidate], need_w: float, *, emergency: bool) -> list[Move]:
     """Return the cuts that lose the least; stops among them only for what presets will not give.
 
-    A miner in cooldown will be at its lowest preset within half a minute: that is cheaper than a stop of another.
+    A miner in cooldown will be at its lowest preset within half a minute: that is cheaper than a stop of another. In an
+    emergency that is too late where stops are needed anyway.
     """
     policy = Economic(draft.snapshot.settings)
     by_presets = policy.reduce([c for c in candidates if c.lower], need_w)
@@ -156,7 +157,8 @@ def _economic_cuts(draft: Draft, candidates: list[Candidate], need_w: float) -> 
     soon_w = sum(max(0.0, draft.books.accounts[m.id].power_w - draft.lowest_w(m)) for m in draft.unmoved() if _cools(m))
     if missing_w <= soon_w or not surplus.may_stop_for_value(draft):
         return by_presets
-    return policy.reduce([draft.stoppable(c.miner) for c in candidates], need_w - soon_w)
+    need_w -= 0.0 if emergency else soon_w
+    return policy.reduce([draft.stoppable(c.miner) for c in candidates], need_w)
 
 
 def _cools(miner: MinerView) -> bool:

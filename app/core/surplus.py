@@ -269,4 +269,4 @@ def may_stop_for_value(draft: Draft) -> bool:
     """Return whether a stop is one of the choices now: set so, and water has been short for a while."""
     settings = draft.snapshot.settings
     chosen = settings.policy == economic.NAME and settings.last_resort == "stop" and settings.stops_for_value
-    return chosen and draft.data_is_fresh and river.shortage_has_lasted(draft.snapshot, draft.target_w)
+    return chosen and draft.increases_allowed and river.shortage_has_lasted(draft.snapshot, draft.target_w)
