@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from app.core import economic, river
 from app.core.memo import Memo
 from app.core.plan import plan
+from app.core.policies import Candidate, Move, Step
 from app.core.readings import MinerState, Preset
 from app.core.types import ChangeKind, CycleMemory, Mode, Outcome, Plan, UntunedUse
-from tests.core.builders import change, ladder_of, miner, moves, plant, preset, settings, stamp
+from tests.core.builders import LADDERS, change, ladder_of, miner, moves, plant, preset, settings, stamp
 from tests.core.economic_farm import ALL_ALONG, MARGIN_FREE, farm, memory, stopped_one
 
 
@@ -382,3 +385,28 @@ def test_where_every_preset_counts_less_than_a_stop_nothing_is_stopped() -> None
     miners = [miner(n, "s19", "1000", ladder=odd) for n in range(1, 4)]
     decided = plan(farm(1.0, miners=miners))
     assert {change.kind for change in decided.changes} == {ChangeKind.PRESET}
+
+
+@given(
+    steps=st.lists(st.tuples(st.sampled_from([1740, 2300, 2970]), st.sampled_from([1740, 2300, 2970])), max_size=8),
+    room_w=st.floats(-2000, 3000), up_w=st.floats(0, 4000), down_w=st.floats(0, 4000),
+)  # fmt: skip
+def test_a_part_of_an_exchange_keeps_its_bounds_and_makes_no_cut_for_nothing(
+    steps: list[tuple[int, int]], room_w: float, up_w: float, down_w: float
+) -> None:
+    by_watts = {p.firmware_power_w: p for p in LADDERS["s19jpro"].presets}
+    candidates = [Candidate(miner(n), float(old), str(old), 80.0, (), ()) for n, (old, _) in enumerate(steps)]
+    moved = [
+        Move(candidate, Step(by_watts[new], float(new)), "")
+        for candidate, (old, new) in zip(candidates, steps, strict=True)
+        if new != old
+    ]
+    assume(sum(move.delta_w for move in moved) <= room_w)
+    part = economic.part_of_exchange(moved, room_w, up_w=up_w, down_w=down_w)
+    raised = [move.delta_w for move in part if move.delta_w > 0]
+    freed = [-move.delta_w for move in part if move.delta_w < 0]
+    assert sum(raised) <= up_w + 1e-3
+    assert sum(freed) <= down_w + 1e-3
+    assert sum(raised) - sum(freed) <= max(0.0, room_w) + 1e-3
+    needed_w = sum(raised) - room_w
+    assert len(part) == len(moved) or not freed or sum(freed) < needed_w + max(freed) + 1e-3
