@@ -389,7 +389,7 @@ def _learn(session: scoped_session[Any], ending: Ending, now: Stamp) -> None:
         )
 
 
-def recover() -> int:
+def recover(now: Stamp) -> int:
     """Turn `sending` rows of a former life into `unknown`; return how many there were.
 
     For the begin of a term, before any job runs: whoever wrote those rows is dead, and nobody knows how far it came.
@@ -402,6 +402,11 @@ def recover() -> int:
             .values(
                 outcome=Outcome.UNKNOWN,
                 error_message="PowerHive ended while this was being sent; whether the miner got it is not known.",
+                # The row has the time of its intent, but the call may have begun many seconds later, as late as a
+                # moment ago: the 30 s until the next change (SPEC 5.3) begin anew.
+                recorded_at=now.utc,
+                recorded_monotonic_s=now.monotonic_s,
+                recorded_boot_id=now.boot_id,
             )
         )
     return len(found)
