@@ -90,6 +90,34 @@ def test_a_mode_that_flipped_between_plan_and_door_refuses(mode: str) -> None:
     assert isinstance(begin(farm.change(1, origin=Origin.OPERATOR)), Intent)
 
 
+@pytest.mark.parametrize(("override", "words"), [("minimum", "all to minimum"), ("stop", "stop all")])
+def test_an_order_for_the_whole_farm_stops_the_raises_of_a_cycle_that_was_planned_before_it(
+    override: str, words: str
+) -> None:
+    farm.build(5, at(), running="2000", override=override)
+    farm.put(Miner, 5, stopped_by_us_at=at().utc)
+    farm.put(MinerStatusRow, 5, state="stopped")
+    up, start = farm.change(1, "2500", old="2000"), farm.change(5, "1500", kind=START)
+    for automatic in (up, start):
+        answer = begin(automatic)
+        assert isinstance(answer, Refused)
+        assert answer.sentence == f"{words} was ordered: nothing is raised or started until resume"
+    assert farm.rows() == []
+    for passes in (
+        farm.change(2, "1500", old="2000"),
+        farm.change(3, None, old="2000", kind=STOP),
+        replace(up, origin=Origin.OPERATOR),
+        replace(start, origin=Origin.OPERATOR),
+    ):
+        assert isinstance(begin(passes), Intent)
+
+
+def test_after_resume_raises_pass_again() -> None:
+    farm.build(1, at(), running="2000", override="stop")
+    farm.put_setting("override", "none")
+    assert isinstance(begin(farm.change(1, "2500", old="2000")), Intent)
+
+
 def test_a_hold_that_has_run_out_holds_no_longer() -> None:
     farm.build(1, at())
     farm.put(Miner, 1, hold=True, hold_until=at(-1).utc)
