@@ -242,6 +242,7 @@ class Snapshot:
     polled_since_start: bool = False
     other_firmware_count: int = 0  # stock and unknown firmware seen by discovery: they draw, nobody can command them
     raised_last_min_w: float = 0.0
+    cut_last_interval_w: float = 0.0
     interval_s: float = 15.0
     reading_interval_s: float = 15.0
     cuts_only: bool = False  # a second look in the same cycle: what failed is taken from others

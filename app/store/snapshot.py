@@ -40,6 +40,7 @@ _Row: TypeAlias = Row[*tuple[Any, ...]]
 
 WORST_CASE_W = 4000.0  # a miner whose model has no known watts at all
 RAISE_WINDOW_S = 60.0  # `ramp_up_kw_per_min` looks back this far
+INTERVAL_SHARE = 0.8  # `ramp_down_kw_per_s` looks back this far: not to the cycle before, which may be a bit less ago
 LATE_CALL_S = 30.0  # rows stand in the order of their intents; the call that dates one may begin some 12 s later
 MOST_RECENT_CHANGES = 20_000  # more than any farm makes in 90 s; by a clock that was set back, old rows never grow old
 
@@ -109,6 +110,7 @@ def load(
             polled_since_start=term is not None and term.first_full_poll_at is not None,
             other_firmware_count=_other_firmware_count(session),
             raised_last_min_w=_raised_last_min_w(session, now),
+            cut_last_interval_w=_cut_last_interval_w(session, now, settings, interval_s),
             interval_s=interval_s,
             reading_interval_s=reading_interval_s,
             recent_available_kw=cycles.recent_available_kw(session, plant, settings, began, window),
@@ -343,6 +345,14 @@ def _age_s(at: datetime | None, monotonic_s: float | None, boot_id: str | None, 
 def _raised_last_min_w(session: AnySession, now: Stamp) -> float:
     """Return the W that raises of the last minute took or may take."""
     return sum((moved_w for moved_w in _moved_w(session, now, RAISE_WINDOW_S) if moved_w > 0.0), start=0.0)
+
+
+def _cut_last_interval_w(session: AnySession, now: Stamp, settings: Settings, interval_s: float) -> float:
+    """Return the W that cuts and stops of this interval freed or may free, for the ramp down; 0 where none is set."""
+    if settings.ramp_down_kw_per_s is None:
+        return 0.0
+    window_s = INTERVAL_SHARE * interval_s
+    return sum((-moved_w for moved_w in _moved_w(session, now, window_s) if moved_w < 0.0), start=0.0)
 
 
 def _moved_w(session: AnySession, now: Stamp, window_s: float) -> Iterator[float]:

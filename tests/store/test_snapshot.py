@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from app.core.readings import MinerState, Stamp
-from app.core.types import ChangeKind, MinerView, Outcome, Snapshot
+from app.core.types import ChangeKind, MinerView, Origin, Outcome, Snapshot
 from app.errors import NotFound
 from app.extensions import db, writing
 from app.models import Miner, MinerModel, MinerStatusRow, ModelPreset, OtherHost, PresetChangeRow
@@ -186,6 +186,37 @@ def test_the_raises_of_the_last_minute_are_found_without_looking_at_what_is_olde
             assert load(20).raised_last_min_w == 500.0
         looked_at.append(looked.call_count)
     assert looked_at[0] == looked_at[1]
+
+
+def test_the_cuts_of_this_interval_are_added_up_where_a_ramp_down_is_set() -> None:
+    farm.build(6, at(), running="2000", ramp_down_kw_per_s=1.0)
+    send(farm.change(1, "1500", old="2000"), 0)
+    send(farm.change(2, "1500", old="2000"), 10, outcome=Outcome.UNKNOWN)
+    send(farm.change(3, "1500", old="2000"), 10, outcome=Outcome.FAILED)
+    send(farm.change(4, "2500", old="2000"), 10)
+    send(farm.change(5, None, old="2000", kind=ChangeKind.STOP, origin=Origin.OPERATOR), 10)
+    begun = changes.begin(farm.change(6, "1500", old="2000"), farm.context(at(11)), at(11), reachable=lambda _: True)
+    assert isinstance(begun, Intent)  # being sent: it may free its watts
+    assert load(11).cut_last_interval_w == 500.0 + 500.0 + 1970.0 + 500.0
+    assert load(13).cut_last_interval_w == 500.0 + 1970.0 + 500.0
+    assert snapshot.load(at(13, wall=timedelta(minutes=2)), interval_s=15.0).cut_last_interval_w == 2970.0
+    assert load(24).cut_last_interval_w == 0.0
+    farm.put_setting("ramp_down_kw_per_s", None)
+    assert load(13).cut_last_interval_w == 0.0
+
+
+def test_without_a_ramp_down_nobody_looks_for_cuts() -> None:
+    farm.build(1, at())
+    counts = []
+    for ramp in (None, 1.0):
+        farm.put_setting("ramp_down_kw_per_s", ramp)
+        seen: list[str] = []
+        listener = lambda *args: seen.append(args[2])  # noqa: E731, B023
+        event.listen(db.engine, "before_cursor_execute", listener)
+        load(5)
+        event.remove(db.engine, "before_cursor_execute", listener)
+        counts.append(len(seen))
+    assert counts[1] == counts[0] + 1
 
 
 def test_term_reading_and_other_hosts_are_in_the_picture() -> None:
