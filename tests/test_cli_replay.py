@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace as but
 from datetime import datetime, timedelta
+from unittest import mock
 
 import pytest
 from click.testing import Result
@@ -11,6 +13,7 @@ from flask import Flask
 
 from app import clock
 from app.core import plan as planning
+from app.core import replay as model
 from app.core.readings import Stamp
 from app.extensions import db, writing
 from app.jobs.gate import Lease
@@ -87,6 +90,17 @@ def test_what_is_tried_stands_beside_it(app: Flask) -> None:
     energies = [float(cell) for cell in row(result, "energy accounted") if cell[0].isdigit()]
     assert len(energies) == 3
     assert energies[2] < energies[0] < energies[1]
+
+
+def test_it_plans_with_the_intervals_at_which_plant_and_balance_are_configured(app: Flask) -> None:
+    begin = recorded()
+    app.extensions["powerhive_config"] = but(
+        app.extensions["powerhive_config"], plant_interval_s=60.0, balance_interval_s=30.0
+    )
+    with mock.patch.object(model, "replay", side_effect=model.replay) as replayed:
+        assert replay(app, begin).exit_code == 0
+    (of,) = replayed.call_args.args
+    assert (of.reading_interval_s, of.interval_s) == (60.0, 30.0)
 
 
 def test_it_changes_nothing_and_works_beside_a_service(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,8 @@ Accounted: the accounted power as each cycle found it, held until the next one; 
 Drawn, TH-hours: really by the miners' own samples, one in five minutes, too few to tell what was above target or
 available; in a replay what the model draws and hashes in each second.
 A replay takes generation, foreign meters, overhead, unmanaged miners and settings as recorded. Who is managed or held,
-ladders, max presets and what each meter measures are today's. Commands never fail, miners never break, and restarts of
-PowerHive are not replayed."""
+ladders, max presets, what each meter measures and how often the plant is read are today's. Commands never fail, miners
+never break, and restarts of PowerHive are not replayed."""
 
 
 @click.command("replay")
@@ -56,9 +56,16 @@ def replay(since_text: str, until_text: str, policy: str | None, assignments: tu
     """
     changed = tried_settings(policy, assignments)
     since, until = _span(since_text, until_text)
+    config = service.config()
     with service.database():
         try:
-            recording = recorded.load(since, until, stamp(), interval_s=service.config().balance_interval_s)
+            recording = recorded.load(
+                since,
+                until,
+                stamp(),
+                interval_s=config.balance_interval_s,
+                reading_interval_s=config.plant_interval_s,
+            )
         except Conflict as nothing:
             raise click.ClickException(str(nothing)) from nothing
     columns = [("really", model.really(recording)), ("as it was set", model.replay(recording))]

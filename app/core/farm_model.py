@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from app.core import following, power
+from app.core import following, power, river
 from app.core.farm_hardware import STOPPED, Hardware, OperatingPoint, Physics, Polled
 from app.core.plan import plan
 from app.core.readings import MinerState, Stamp
@@ -36,6 +36,7 @@ T0 = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_UP_S = 1e6  # the program has been up for long when the model begins
 LOOKS = 6  # at the farm in one cycle, while cuts fail
 ROUNDING_W = 1.0
+RECENT_READINGS = 200  # kept at least: settings that come into force later may look further back
 FORGOTTEN_AFTER_S = 120.0  # a change read back so long ago means nothing to the rules any more
 KWH_WS = 3.6e6
 SECONDS_PER_HOUR = 3600.0
@@ -152,7 +153,11 @@ between two cycles. It is told measured power and hashrate in the views."""
 
 
 class FarmModel:
-    """One farm under one policy. `interval_s`: the balance interval, where readings do not come faster."""
+    """One farm under one policy.
+
+    `interval_s`: the balance interval, where readings do not come faster; `reading_interval_s`: how often the program
+    reads the plant.
+    """
 
     def __init__(
         self,
@@ -162,6 +167,7 @@ class FarmModel:
         commands: Commands | None = None,
         *,
         interval_s: float = 15.0,
+        reading_interval_s: float = 15.0,
         begins_s: int = 0,
         solver: Solver = plan,
         learn: Learner | None = None,
@@ -171,6 +177,7 @@ class FarmModel:
         self._settings = settings
         self._commands = commands or Commands()
         self._interval_s = interval_s
+        self._reading_interval_s = reading_interval_s
         self._solver, self._learn = solver, learn
         self._dice = dice or random.Random(1)  # noqa: S311 - a model's bad luck
         self._place = {miner.view.id: place for place, miner in enumerate(miners)}
@@ -191,8 +198,9 @@ class FarmModel:
         for place in range(len(miners)):
             self._views[place] = self._measured(place, self._hardware.poll(place))
         self._memory = CycleMemory()
-        self._recent: deque[float] = deque(maxlen=200)
-        self._read_s = -math.inf
+        wanted = max(RECENT_READINGS, river.readings_needed(settings, reading_interval_s))
+        self._recent: deque[float] = deque(maxlen=wanted)  # of the readings before the newest
+        self._read_s, self._newest_kw = -math.inf, 0.0
         self._raised: deque[tuple[float, float]] = deque()
         self._run = Run(begins_s)
 
@@ -254,14 +262,14 @@ class FarmModel:
     def _cycle(self, at_s: float, reading: Reading, *, is_new: bool) -> None:
         """Cut until it holds, as `app.jobs.balancer` does, then raise what still fits under the target."""
         self._poll(at_s)
-        if is_new and reading.at_s - self._read_s > self._settings.stale_after_s:
-            self._recent.clear()  # what the river did meanwhile nobody saw
-        self._read_s = reading.at_s
+        if is_new:
+            self._recent.append(self._newest_kw)
+            if reading.at_s - self._read_s > river.longest_gap_s(self._settings, self._reading_interval_s):
+                self._recent.clear()
+            self._read_s = reading.at_s
         picture = self._snapshot(at_s, reading, is_new=is_new)
         first = decided = self._solver(picture)
-        self._memory = first.memory
-        if is_new:
-            self._recent.append(first.available_kw)
+        self._memory, self._newest_kw = first.memory, first.available_kw
         round_ = _Round(at_s, self._commands)
         for _look in range(LOOKS):
             missed = {
@@ -306,6 +314,7 @@ class FarmModel:
             polled_since_start=True,
             raised_last_min_w=sum(watts for _, watts in self._raised),
             interval_s=self._interval_s,
+            reading_interval_s=self._reading_interval_s,
             recent_available_kw=tuple(self._recent),
         )
 

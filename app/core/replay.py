@@ -61,6 +61,7 @@ class RecordedCycle:
 class Recording:
     """What was recorded in a span of `span_s`; times in seconds from its beginning, everything in order of time.
 
+    `interval_s`, `reading_interval_s`: how often it was balanced and the plant was read, by today's configuration.
     `settings`: what was in force from that second on. `miners`: the managed ones as they were at the beginning, of
     `guessed` of them only as they are now. `switches`: changes that miners took on; `by_hand`: those an operator
     ordered, which the replay does not know. `sweeps`: how often all miners were sampled; `drawn_w` and `hashed_ths` are
@@ -73,6 +74,7 @@ class Recording:
     cycles: tuple[RecordedCycle, ...]
     settings: tuple[tuple[float, Settings], ...]
     miners: tuple[MinerView, ...]
+    reading_interval_s: float = 15.0
     guessed: int = 0
     switches: int = 0
     by_hand: int = 0
@@ -132,7 +134,10 @@ def replay(recording: Recording, changed: Mapping[str, Any] | None = None) -> Ou
     ends_s = int(pieces.length_s)
     readings = _readings(recording, settings, pieces)
     miners = [ModelMiner(view, physics=_physics(view)) for view in recording.miners]
-    model = FarmModel(miners, settings[0][1], interval_s=recording.interval_s, solver=planner.plan)
+    model = FarmModel(
+        miners, settings[0][1], interval_s=recording.interval_s, reading_interval_s=recording.reading_interval_s,
+        solver=planner.plan,
+    )  # fmt: skip
     run = model.run(readings, ends_s)
     available_kw = each_second(readings, 0, ends_s)
     targets_w = [power.target_w(kw, planner.settings_at(at_s)) for at_s, kw in enumerate(available_kw)]

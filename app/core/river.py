@@ -170,6 +170,15 @@ def readings_needed(settings: Settings, reading_interval_s: float) -> int:
     return max(settings.raise_window_readings, longest)
 
 
+def longest_gap_s(settings: Settings, reading_interval_s: float) -> float:
+    """Return how far apart two readings may come in (s) for the window to hold both.
+
+    As long as a reading is fresh; at a plant that is read more seldom, until one is missing. What the river did in a
+    longer gap nobody saw.
+    """
+    return max(float(settings.stale_after_s), 1.5 * reading_interval_s)
+
+
 def _readings_for(lasting_s: float, reading_interval_s: float) -> int:
     return 1 + math.ceil(lasting_s / reading_interval_s)
 

@@ -77,7 +77,7 @@ class Result:
 
 def recover(job: JobContext) -> str:
     """Settle what a dead predecessor left half done; for the begin of a term, before any job runs."""
-    unknown = change_store.recover()
+    unknown = change_store.recover(stamp())
     interrupted = command_store.fail_interrupted(job.started.utc)
     if unknown or interrupted:
         log.warning("found %d changes and %d commands that were interrupted", unknown, interrupted)

@@ -15,9 +15,9 @@ from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import scoped_session
 
 from app.core import following
-from app.core.limits import LimitFacts, violation
+from app.core.limits import LimitFacts, is_increase, violation
 from app.core.readings import MinerState, Stamp
-from app.core.types import ChangeKind, ChangeView, MinerView, Outcome, PresetChange
+from app.core.types import ChangeKind, ChangeView, MinerView, Origin, Outcome, Override, PresetChange
 from app.extensions import writing
 from app.models import Miner, PresetChangeRow
 from app.redaction import Secret
@@ -34,6 +34,11 @@ NOT_SENT = "not sent"  # how the error of a change begins that certainly never l
 STOP_AGAIN_S = 30.0  # a stop needs no cooldown, but a refused one must not use up all its attempts in a second
 ADOPT_AGAIN_S = 300.0  # how long a miner that refused to be adopted is left in peace (a loop ends in its lock-out)
 ERROR_LENGTH = 300
+
+_ORDERED = {
+    Override.MINIMUM: "all to minimum was ordered: nothing is raised or started until resume",
+    Override.STOP: "stop all was ordered: nothing is raised or started until resume",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +141,8 @@ def begin_many(
     """Check every change against the facts of this moment and write the rows of those that may be sent.
 
     One transaction, so that a hundred intents cost one fsync and nobody can change mode, hold, max preset or the last
-    change between the check and the row. The answers keep the order. `reachable` says whether an address lies in the
-    configured subnets. A still open change of the same miner becomes `superseded`.
+    change between the check and the row, nor order "stop all". The answers keep the order. `reachable` says whether an
+    address lies in the configured subnets. A still open change of the same miner becomes `superseded`.
 
     Raises:
         sqlalchemy.exc.OperationalError: the database cannot be written; then nothing may be sent.
@@ -152,7 +157,7 @@ def begin_many(
         session.execute(select(Miner.id).where(Miner.id.in_(wanted)).order_by(Miner.id).with_for_update()).all()
         views = load_miners(session, wanted, now)
         miners = _miners(session, list(views))
-        door = _Door(facts, views, miners, reachable)
+        door = _Door(facts, settings.override, views, miners, reachable)
         decided: list[PresetChangeRow | Refused] = []
         total_w = context.current_w
         for change in changes:
@@ -217,11 +222,13 @@ class _Door:
     def __init__(
         self,
         facts: LimitFacts,
+        override: Override,
         views: Mapping[int, MinerView],
         miners: Mapping[int, _MinerFacts],
         reachable: Callable[[str], bool],
     ) -> None:
         self._facts = facts
+        self._override = override
         self._views = views
         self._miners = miners
         self._reachable = reachable
@@ -234,7 +241,7 @@ class _Door:
             return "there is no such miner any more"
         if change.miner_id in self._taken:
             return "another change on this miner is part of the same group"
-        sentence = violation(change, view, self._facts)
+        sentence = violation(change, view, self._facts) or self._overridden(change, view)
         if sentence is not None:
             return sentence
         miner = self._miners[change.miner_id]
@@ -246,6 +253,12 @@ class _Door:
             return f"its address {miner.ip} is outside the configured subnets"
         self._taken.add(change.miner_id)
         return None
+
+    def _overridden(self, change: PresetChange, miner: MinerView) -> str | None:
+        """An order for the whole farm that came after this cycle's plan ends its raises and starts at once."""
+        if change.origin is Origin.OPERATOR or not is_increase(change, miner):
+            return None
+        return _ORDERED.get(self._override)
 
 
 def _just_refused_to_stop(view: MinerView, last_error: str | None) -> bool:
@@ -389,7 +402,7 @@ def _learn(session: scoped_session[Any], ending: Ending, now: Stamp) -> None:
         )
 
 
-def recover() -> int:
+def recover(now: Stamp) -> int:
     """Turn `sending` rows of a former life into `unknown`; return how many there were.
 
     For the begin of a term, before any job runs: whoever wrote those rows is dead, and nobody knows how far it came.
@@ -402,6 +415,11 @@ def recover() -> int:
             .values(
                 outcome=Outcome.UNKNOWN,
                 error_message="PowerHive ended while this was being sent; whether the miner got it is not known.",
+                # The row has the time of its intent, but the call may have begun many seconds later, as late as a
+                # moment ago: the 30 s until the next change (SPEC 5.3) begin anew.
+                recorded_at=now.utc,
+                recorded_monotonic_s=now.monotonic_s,
+                recorded_boot_id=now.boot_id,
             )
         )
     return len(found)

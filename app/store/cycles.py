@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session, defer, scoped_session
 
-from app.core import metering
+from app.core import metering, river
 from app.core.readings import Stamp
 from app.core.types import CycleMemory, Origin, Plan, PlantView, PresetChange, Settings, Skip, Snapshot
 from app.errors import NotFound
@@ -72,8 +72,8 @@ def recent_available_kw(
 ) -> tuple[float, ...]:
     """Return the available power of the readings before `plant`'s, oldest first, one per reading (its newest cycle's).
 
-    Only those since the acting scheduler took over (`since`), and only back to the last gap longer than a reading is
-    fresh: what the river did meanwhile nobody saw. None where the plant's newest answer was refused.
+    Only those since the acting scheduler took over (`since`), and only back to the last gap in which nobody saw what
+    the river did (`river.longest_gap_s`). None where the plant's newest answer was refused.
     """
     if plant is None or plant.newer_refused or since is None:
         return ()
@@ -85,7 +85,7 @@ def recent_available_kw(
         .order_by(reading.id.desc())
         .limit(SPARE * (of.readings + 1))
     )
-    gap_s = max(float(settings.stale_after_s), 1.5 * of.reading_interval_s)
+    gap_s = river.longest_gap_s(settings, of.reading_interval_s)
     found: list[float] = []
     later: Stamp | None = None
     for reading_id, at, monotonic_s, boot_id in rows:

@@ -29,19 +29,19 @@ SILENT_S = 3600.0  # how long a miner without any sample counts as silent
 _Row = Row[*tuple[Any, ...]]
 
 
-def load(since: datetime, until: datetime, now: Stamp, *, interval_s: float) -> Recording:
+def load(since: datetime, until: datetime, now: Stamp, *, interval_s: float, reading_interval_s: float) -> Recording:
     """Return what was recorded with since <= time < until; at most `LONGEST_DAYS` (the caller's to check).
 
     Raises:
         Conflict: there is nothing to replay: no reading in that span, or no miner is managed.
     """
     try:
-        return _load(since, until, now, interval_s)
+        return _load(since, until, now, interval_s, reading_interval_s)
     finally:
         db.session.rollback()  # a replay takes minutes; an open read transaction would hold the WAL for as long
 
 
-def _load(since: datetime, until: datetime, now: Stamp, interval_s: float) -> Recording:
+def _load(since: datetime, until: datetime, now: Stamp, interval_s: float, reading_interval_s: float) -> Recording:
     found = _readings(since, until)
     if not found:
         raise Conflict(f"There is no plant reading from {since:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S} UTC.")
@@ -53,6 +53,7 @@ def _load(since: datetime, until: datetime, now: Stamp, interval_s: float) -> Re
     return Recording(
         span_s=(until - since).total_seconds(),
         interval_s=interval_s,
+        reading_interval_s=reading_interval_s,
         readings=tuple(found),
         cycles=tuple(_cycles(since, until)),
         settings=tuple(((at - since).total_seconds(), then) for at, then in settings.timeline(since, until)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -40,6 +40,9 @@ _Row: TypeAlias = Row[*tuple[Any, ...]]
 
 WORST_CASE_W = 4000.0  # a miner whose model has no known watts at all
 RAISE_WINDOW_S = 60.0  # `ramp_up_kw_per_min` looks back this far
+INTERVAL_SHARE = 0.8  # `ramp_down_kw_per_s` looks back this far: not to the cycle before, which may be a bit less ago
+LATE_CALL_S = 30.0  # rows stand in the order of their intents; the call that dates one may begin some 12 s later
+MOST_RECENT_CHANGES = 20_000  # more than any farm makes in 90 s; by a clock that was set back, old rows never grow old
 
 _FIELD, _PRESET = "\x1f", "\x1e"  # unit and record separator: they occur in no preset's name
 _STATES = {str(state): state for state in MinerState}
@@ -107,6 +110,7 @@ def load(
             polled_since_start=term is not None and term.first_full_poll_at is not None,
             other_firmware_count=_other_firmware_count(session),
             raised_last_min_w=_raised_last_min_w(session, now),
+            cut_last_interval_w=_cut_last_interval_w(session, now, settings, interval_s),
             interval_s=interval_s,
             reading_interval_s=reading_interval_s,
             recent_available_kw=cycles.recent_available_kw(session, plant, settings, began, window),
@@ -339,23 +343,40 @@ def _age_s(at: datetime | None, monotonic_s: float | None, boot_id: str | None, 
 
 
 def _raised_last_min_w(session: AnySession, now: Stamp) -> float:
-    """Return the W that raises of the last minute took or may take; one that certainly failed took nothing."""
+    """Return the W that raises of the last minute took or may take."""
+    return sum((moved_w for moved_w in _moved_w(session, now, RAISE_WINDOW_S) if moved_w > 0.0), start=0.0)
+
+
+def _cut_last_interval_w(session: AnySession, now: Stamp, settings: Settings, interval_s: float) -> float:
+    """Return the W that cuts and stops of this interval freed or may free, for the ramp down; 0 where none is set."""
+    if settings.ramp_down_kw_per_s is None:
+        return 0.0
+    window_s = INTERVAL_SHARE * interval_s
+    return sum((-moved_w for moved_w in _moved_w(session, now, window_s) if moved_w < 0.0), start=0.0)
+
+
+def _moved_w(session: AnySession, now: Stamp, window_s: float) -> Iterator[float]:
+    """Yield the W by which each change of the last `window_s` moved its miner; one that certainly failed moved nothing.
+
+    From the newest row back, as far as needed: a wall clock that is stepped must neither hide a change nor keep it.
+    """
     change = PresetChangeRow
-    query = select(
-        change.old_power_w, change.new_power_w, change.recorded_at, change.recorded_monotonic_s, change.recorded_boot_id
-    ).where(
-        change.recorded_at >= now.utc - timedelta(seconds=RAISE_WINDOW_S),
-        change.new_power_w > change.old_power_w,
-        change.outcome != Outcome.FAILED,
-    )
-    return sum(
-        (
-            float(row.new_power_w - row.old_power_w)
-            for row in session.execute(query)
-            if Stamp(row.recorded_at, row.recorded_monotonic_s, row.recorded_boot_id).elapsed_s(now) < RAISE_WINDOW_S
-        ),
-        start=0.0,
-    )
+    query = (
+        select(
+            change.old_power_w, change.new_power_w, change.outcome,
+            change.recorded_at, change.recorded_monotonic_s, change.recorded_boot_id,
+        )
+        .order_by(change.id.desc())
+        .limit(MOST_RECENT_CHANGES)
+        .execution_options(yield_per=200)
+    )  # fmt: skip
+    with session.execute(query) as rows:
+        for old_power_w, new_power_w, outcome, at, monotonic_s, boot_id in rows:
+            age_s = Stamp(at, monotonic_s, boot_id).elapsed_s(now)
+            if age_s > window_s + LATE_CALL_S:
+                return
+            if age_s < window_s and outcome != Outcome.FAILED:
+                yield new_power_w - old_power_w
 
 
 def _other_firmware_count(session: AnySession) -> int:

@@ -171,6 +171,42 @@ def test_a_gap_begins_the_window_of_readings_anew() -> None:
     assert recent == [(), (5.0,), ()]
 
 
+@pytest.mark.parametrize(
+    ("reading_interval_s", "gaps_s", "windows"),
+    [
+        (15.0, (45, 46), [(), (5.0,), ()]),  # as long as a reading is fresh
+        (60.0, (60, 60, 90), [(), (5.0,), (5.0, 6.0), (5.0, 6.0, 7.0)]),  # at a plant read more seldom: one is missing
+        (60.0, (60, 91, 60), [(), (5.0,), (), (7.0,)]),
+    ],
+)
+def test_the_window_of_readings_is_the_programs_own_however_often_the_plant_is_read(
+    reading_interval_s: float, gaps_s: tuple[int, ...], windows: list[tuple[float, ...]]
+) -> None:
+    times = list(itertools.accumulate((0, *gaps_s)))
+    solver = Watched()
+    readings = [Reading(float(at_s), 5.0 + number) for number, at_s in enumerate(times)]
+    run(machines(2), readings, times[-1] + 1, solver=solver, reading_interval_s=reading_interval_s)
+    new = [picture for picture in solver.pictures if picture.plant and picture.plant.is_new]
+    assert [picture.recent_available_kw for picture in new] == windows
+    assert {picture.reading_interval_s for picture in solver.pictures} == {reading_interval_s}
+
+
+def test_between_two_readings_the_window_holds_those_before_the_newest_by_their_last_cycles() -> None:
+    levels = iter([5.0, 4.0, 4.0, 6.0, 6.0, 6.0])
+    solver = Watched(lambda picture: replace(plan(picture), available_kw=next(levels)))
+    run(machines(2), [Reading(0.0, 5.0), Reading(45.0, 6.0)], 90, solver=solver, reading_interval_s=45.0)
+    assert [picture.now.monotonic_s - 1e6 for picture in solver.pictures] == [0, 15, 30, 45, 60, 75]
+    assert [picture.recent_available_kw for picture in solver.pictures] == [(), (), (), (4.0,), (4.0,), (4.0,)]
+
+
+def test_the_window_is_long_enough_for_a_plant_that_is_read_often() -> None:
+    solver = Watched()
+    readings = [Reading(2.0 * number, 5.0) for number in range(400)]
+    run(machines(1), readings, 800, solver=solver, reading_interval_s=2.0,
+        settings=replace(ARMED, restart_room_lasts_s=600))  # fmt: skip
+    assert len(solver.pictures[-1].recent_available_kw) >= 300
+
+
 def test_a_value_holds_until_the_next_one_was_measured() -> None:
     readings = [Reading(0.0, 5.0), Reading(7.0, 6.0, age_s=2.0), Reading(90.0, 7.0)]
     assert list(each_second(readings, 0, 8)) == [5.0] * 5 + [6.0] * 3

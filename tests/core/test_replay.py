@@ -146,6 +146,15 @@ def test_frozen_values_raise_nobody() -> None:
     assert replay.replay(was, {"stale_derate_percent_per_min": 0.0}).switches == 0
 
 
+def test_a_plant_that_is_read_seldom_is_waited_for_as_the_program_waits() -> None:
+    """Room that has to last three minutes has done so after four readings a minute apart, not after thirteen."""
+    minutely = recording(steady(40.0), readings=readings(steady(40.0), HOUR_S, every_s=60.0), reading_interval_s=60.0,
+                         settings=((0.0, settings(policy="economic", raise_window_readings=3)),))  # fmt: skip
+    by_the_default = replay.replay(replace(minutely, reading_interval_s=15.0))
+    as_it_is_read = replay.replay(minutely)
+    assert as_it_is_read.accounted_kwh > by_the_default.accounted_kwh + 0.3
+
+
 # --- gaps ---
 
 

@@ -90,6 +90,34 @@ def test_a_mode_that_flipped_between_plan_and_door_refuses(mode: str) -> None:
     assert isinstance(begin(farm.change(1, origin=Origin.OPERATOR)), Intent)
 
 
+@pytest.mark.parametrize(("override", "words"), [("minimum", "all to minimum"), ("stop", "stop all")])
+def test_an_order_for_the_whole_farm_stops_the_raises_of_a_cycle_that_was_planned_before_it(
+    override: str, words: str
+) -> None:
+    farm.build(5, at(), running="2000", override=override)
+    farm.put(Miner, 5, stopped_by_us_at=at().utc)
+    farm.put(MinerStatusRow, 5, state="stopped")
+    up, start = farm.change(1, "2500", old="2000"), farm.change(5, "1500", kind=START)
+    for automatic in (up, start):
+        answer = begin(automatic)
+        assert isinstance(answer, Refused)
+        assert answer.sentence == f"{words} was ordered: nothing is raised or started until resume"
+    assert farm.rows() == []
+    for passes in (
+        farm.change(2, "1500", old="2000"),
+        farm.change(3, None, old="2000", kind=STOP),
+        replace(up, origin=Origin.OPERATOR),
+        replace(start, origin=Origin.OPERATOR),
+    ):
+        assert isinstance(begin(passes), Intent)
+
+
+def test_after_resume_raises_pass_again() -> None:
+    farm.build(1, at(), running="2000", override="stop")
+    farm.put_setting("override", "none")
+    assert isinstance(begin(farm.change(1, "2500", old="2000")), Intent)
+
+
 def test_a_hold_that_has_run_out_holds_no_longer() -> None:
     farm.build(1, at())
     farm.put(Miner, 1, hold=True, hold_until=at(-1).utc)
@@ -286,11 +314,24 @@ def test_recovery_turns_what_was_being_sent_into_unknown_and_keeps_the_rest() ->
     farm.build(2, at())
     intent(farm.change(1))
     sent(2)
-    assert changes.recover() == 1
+    assert changes.recover(at(2)) == 1
     assert [(row.outcome, bool(row.error_message)) for row in farm.rows()] == [("unknown", True), ("sent", False)]
     assert isinstance(begin(farm.change(1, "1500"), at(10)), Refused)  # it may have been sent: the cooldown holds
     confirm({1: farm.polled("2000")}, 20)
     assert farm.row_of(1).outcome == "confirmed"
+
+
+@pytest.mark.parametrize("boot", ["boot-1", "boot-2"])
+def test_after_a_crash_the_cooldown_begins_anew_as_the_call_may_have_begun_long_after_the_intent(boot: str) -> None:
+    farm.build(2, at())
+    intent(farm.change(1))  # its call may begin 11 s later, and then PowerHive ends without a word
+    sent(2)
+    changes.recover(at(12, boot=boot))
+    assert (farm.row_of(1).recorded, farm.row_of(2).recorded) == (at(12, boot=boot), at(0))
+    too_soon = begin(farm.change(1, "1500"), at(41, boot=boot))
+    assert isinstance(too_soon, Refused)
+    assert "1 s of cooldown left" in too_soon.sentence
+    assert isinstance(begin(farm.change(1, "1500"), at(42.5, boot=boot)), Intent)
 
 
 # --- stops ---
@@ -300,7 +341,7 @@ def test_a_stop_is_remembered_with_its_intent() -> None:
     farm.build(1, at())
     intent(farm.change(1, None, kind=STOP))
     assert farm.miner(1).stopped_by_us_at == at().utc
-    changes.recover()
+    changes.recover(at(2))
     confirm({1: farm.polled(None, MinerState.STOPPED)}, 10)
     assert farm.miner(1).stopped_by_us_at == at().utc
 

@@ -33,7 +33,7 @@ def _database(tmp_path: Path) -> Iterator[None]:
 
 def load(since_s: float = 0.0, until_s: float = 3600.0) -> Recording:
     db.session.rollback()
-    return recorded.load(at(since_s).utc, at(until_s).utc, LATER, interval_s=15.0)
+    return recorded.load(at(since_s).utc, at(until_s).utc, LATER, interval_s=15.0, reading_interval_s=60.0)
 
 
 def sampled(miner_id: int, seconds: float, preset: str | None = "3000", **values: Any) -> None:
@@ -71,7 +71,8 @@ def test_readings_and_cycles_of_the_span_come_in_order_of_time() -> None:
         (1, 31.0, pytest.approx(27_900.0), 6000.0),
         (16, 32.0, pytest.approx(28_800.0), 6000.0),
     ]
-    assert (found.span_s, found.interval_s, found.sweeps, found.drawn_w) == (30.0, 15.0, 0, None)
+    assert (found.span_s, found.interval_s, found.reading_interval_s) == (30.0, 15.0, 60.0)
+    assert (found.sweeps, found.drawn_w) == (0, None)
 
 
 def test_there_must_be_readings_and_managed_miners() -> None:

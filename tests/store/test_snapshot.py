@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from sqlalchemy import event
 
-from app.core.readings import MinerState
-from app.core.types import ChangeKind, MinerView, Outcome, Snapshot
+from app.core.readings import MinerState, Stamp
+from app.core.types import ChangeKind, MinerView, Origin, Outcome, Snapshot
 from app.errors import NotFound
 from app.extensions import db, writing
-from app.models import Miner, MinerModel, MinerStatusRow, ModelPreset, OtherHost
+from app.models import Miner, MinerModel, MinerStatusRow, ModelPreset, OtherHost, PresetChangeRow
 from app.store import changes, snapshot
 from app.store.changes import Ending, Intent
 from tests.store import farm
@@ -143,6 +144,79 @@ def test_the_raises_of_the_last_minute_are_added_up_failed_ones_left_out() -> No
     send(farm.change(4, "1500", old="2000"), 32)
     assert load(45).raised_last_min_w == 1000.0
     assert load(61).raised_last_min_w == 500.0
+
+
+@pytest.mark.parametrize("stepped", [timedelta(minutes=2), timedelta(days=300), timedelta(minutes=-2)])
+def test_a_stepped_clock_neither_hides_the_raises_of_the_last_minute_nor_keeps_them(stepped: timedelta) -> None:
+    farm.build(3, at(), running="2000")
+    send(farm.change(1, "2500", old="2000"), 0)
+    send(farm.change(2, "2500", old="2000"), 30)
+    assert snapshot.load(at(45, wall=stepped), interval_s=15.0).raised_last_min_w == 1000.0
+    now = at(50, wall=stepped)
+    sent = changes.begin(farm.change(3, "2500", old="2000"), farm.context(now), now, reachable=lambda _: True)
+    assert isinstance(sent, Intent)
+    assert snapshot.load(at(55, wall=stepped), interval_s=15.0).raised_last_min_w == 1500.0
+    assert snapshot.load(at(95, wall=stepped), interval_s=15.0).raised_last_min_w == 500.0
+
+
+def test_a_raise_whose_call_began_late_counts_behind_newer_rows_that_are_older() -> None:
+    farm.build(2, at(), running="2000")
+    begun = changes.begin(farm.change(1, "2500", old="2000"), farm.context(at()), at(), reachable=lambda _: True)
+    assert isinstance(begun, Intent)
+    send(farm.change(2, "2500", old="2000"), 1)
+    changes.finish([Ending(begun, Outcome.SENT, accepted=True, begun=at(12))], at(13))
+    assert load(62).raised_last_min_w == 500.0
+    assert load(71).raised_last_min_w == 500.0
+    assert load(73).raised_last_min_w == 0.0
+
+
+def test_the_raises_of_the_last_minute_are_found_without_looking_at_what_is_older() -> None:
+    farm.build(2, at(), running="2000")
+    looked_at: list[int] = []
+    for old_rows in (5, 500):
+        with writing() as session:
+            session.execute(db.delete(PresetChangeRow))
+            session.add_all(
+                PresetChangeRow(miner_id=1, kind="preset", origin="balancer", old_power_w=2000.0, new_power_w=2500.0,
+                                reason="", outcome="sent", is_latest=False, recorded=at(-3600 - number))
+                for number in range(old_rows, 0, -1)
+            )  # fmt: skip
+        send(farm.change(2, "2500", old="2000"))
+        with mock.patch.object(Stamp, "elapsed_s", autospec=True, side_effect=Stamp.elapsed_s) as looked:
+            assert load(20).raised_last_min_w == 500.0
+        looked_at.append(looked.call_count)
+    assert looked_at[0] == looked_at[1]
+
+
+def test_the_cuts_of_this_interval_are_added_up_where_a_ramp_down_is_set() -> None:
+    farm.build(6, at(), running="2000", ramp_down_kw_per_s=1.0)
+    send(farm.change(1, "1500", old="2000"), 0)
+    send(farm.change(2, "1500", old="2000"), 10, outcome=Outcome.UNKNOWN)
+    send(farm.change(3, "1500", old="2000"), 10, outcome=Outcome.FAILED)
+    send(farm.change(4, "2500", old="2000"), 10)
+    send(farm.change(5, None, old="2000", kind=ChangeKind.STOP, origin=Origin.OPERATOR), 10)
+    begun = changes.begin(farm.change(6, "1500", old="2000"), farm.context(at(11)), at(11), reachable=lambda _: True)
+    assert isinstance(begun, Intent)  # being sent: it may free its watts
+    assert load(11).cut_last_interval_w == 500.0 + 500.0 + 1970.0 + 500.0
+    assert load(13).cut_last_interval_w == 500.0 + 1970.0 + 500.0
+    assert snapshot.load(at(13, wall=timedelta(minutes=2)), interval_s=15.0).cut_last_interval_w == 2970.0
+    assert load(24).cut_last_interval_w == 0.0
+    farm.put_setting("ramp_down_kw_per_s", None)
+    assert load(13).cut_last_interval_w == 0.0
+
+
+def test_without_a_ramp_down_nobody_looks_for_cuts() -> None:
+    farm.build(1, at())
+    counts = []
+    for ramp in (None, 1.0):
+        farm.put_setting("ramp_down_kw_per_s", ramp)
+        seen: list[str] = []
+        listener = lambda *args: seen.append(args[2])  # noqa: E731, B023
+        event.listen(db.engine, "before_cursor_execute", listener)
+        load(5)
+        event.remove(db.engine, "before_cursor_execute", listener)
+        counts.append(len(seen))
+    assert counts[1] == counts[0] + 1
 
 
 def test_term_reading_and_other_hosts_are_in_the_picture() -> None:

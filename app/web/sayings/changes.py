@@ -91,6 +91,8 @@ SAYINGS = (
     say("the miner is held by an operator"),
     say("the last change is too recent: %(age)s s of cooldown left"),
     say("no increase without fresh plant data, a fresh reading and a full status poll since the start"),
+    say("all to minimum was ordered: nothing is raised or started until resume"),
+    say("stop all was ordered: nothing is raised or started until resume"),
     say("PowerHive did not stop this miner, so it must not start it"),
     say("the mode is armed and the balance decides this miner's preset; hold it (hold_minutes) to keep yours"),
     say("there is no such miner any more"),
