@@ -273,16 +273,19 @@ class FarmModel:
         round_ = _Round(at_s, self._commands)
         for _look in range(LOOKS):
             missed = {
-                change.miner_id for change in decided.sendable if _is_cut(change) and not self._send(change, round_)
+                change.miner_id for change in decided.sendable if change.is_cut and not self._send(change, round_)
             }
             if not missed or round_.late:
                 break
             views = [replace(view, failed_this_cycle=True) if view.id in missed else view for view in self._views]
-            picture = replace(picture, miners=tuple(views), memory=self._memory, cuts_only=True)
+            picture = replace(
+                picture, miners=tuple(views), memory=self._memory, cuts_only=True,
+                cut_last_interval_w=max(0.0, -round_.moved_w),
+            )  # fmt: skip
             decided = self._solver(picture)
         room_w = first.target_w - first.current_w - round_.moved_w + ROUNDING_W
         for change in first.sendable:
-            if not _is_cut(change) and change.delta_w <= room_w and not round_.late:
+            if not change.is_cut and change.delta_w <= room_w and not round_.late:
                 room_w -= max(0.0, change.delta_w)
                 self._send(change, round_)
         self._run.cycles.append(
@@ -406,10 +409,6 @@ def _is_forgotten(change: ChangeView) -> bool:
     if change.outcome is Outcome.CONFIRMED:
         return (change.finished_age_s or 0.0) > FORGOTTEN_AFTER_S
     return change.finished_age_s is not None and change.age_s > following.RETRY_WINDOW_S
-
-
-def _is_cut(change: PresetChange) -> bool:
-    return change.kind is ChangeKind.STOP or (change.kind is ChangeKind.PRESET and change.delta_w < 0)
 
 
 @dataclass(slots=True)

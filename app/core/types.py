@@ -227,7 +227,8 @@ class Snapshot:
 
     `uptime_s`: since the acting scheduler took over. `fresh_since_start` / `polled_since_start`: one fresh reading and
     one full status poll have come in since then (SPEC 5.5). `interval_s`: the balance interval; `reading_interval_s`:
-    the plant's.
+    the plant's. `raised_last_min_w`, `cut_last_interval_w`: what raises of the last minute took, and cuts of this
+    interval freed, for the ramps.
     `recent_available_kw`: the available power of the readings before this one, oldest first and without a gap, seen in
     this scheduler's term.
     """
