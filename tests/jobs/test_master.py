@@ -60,9 +60,7 @@ def test_of_two_masters_one_runs_jobs_and_the_other_takes_over(lab: Lab) -> None
     wait_until(lambda: len(lab.entries("beat")) >= 6, within_s=8, what="beats")
     assert {entry["pid"] for entry in lab.entries("beat")} == {first.pid}
     first.signal(signal.SIGKILL)
-    killed_s = time.monotonic()
     wait_until(lambda: [e for e in lab.entries("beat") if e["pid"] == second.pid], within_s=5, what="a takeover")
-    assert lab.entries("beat")[-1]["s"] - killed_s < 4
     assert [entry["pid"] for entry in lab.entries("recover")] == [first.pid, second.pid]
     assert lab.entries("recover")[1]["term"] == lab.entries("recover")[0]["term"] + 1
 
