@@ -33,11 +33,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-PATIENCE = 5
+PATIENCE = 5  # times as long on a busy machine
 
 
 def wait_until(check: Callable[[], Any], *, within_s: float, what: str) -> Any:
-    """Return the first true answer of `check`; `within_s` on an idle machine, a busy one takes several times as long."""
+    """Return the first true answer of `check`. `within_s`: on an idle machine; a busy one is given more."""
     ends = time.monotonic() + PATIENCE * within_s
     while time.monotonic() < ends:
         answer = check()
