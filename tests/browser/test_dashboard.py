@@ -79,6 +79,26 @@ def test_it_says_when_contact_is_lost_and_when_it_is_back(app: Flask, page: Any,
     note.wait_for(state="hidden")
 
 
+def test_a_page_load_that_was_stopped_does_not_end_the_refreshing(app: Flask, page: Any, server: Server) -> None:
+    page.clock.install()
+    page.goto(server.url)
+    page.locator("#history.drawn").wait_for()
+    page.route("**/language", lambda route: route.abort("aborted"))  # as the browser's stop does
+    with page.expect_request("**/language"):
+        page.get_by_role("button", name="Português").click(no_wait_after=True)
+    with app.app_context():
+        factories.cycle(0.0, generation_kw=3333.3)
+    with page.expect_response("**/dashboard/live*"):
+        refresh_now(page)
+    page.wait_for_timeout(300)  # to be taken, if it were
+    assert page.get_by_text("3,333.3").count() == 0  # the page may still be left
+    expect(page.locator("#contact")).to_be_hidden()
+    page.clock.fast_forward(11_000)
+    refresh_now(page)
+    page.get_by_text("3,333.3").first.wait_for()
+    expect(page.locator("#contact")).to_be_hidden()
+
+
 def test_it_does_not_ask_while_hidden(page: Any, server: Server) -> None:
     page.clock.install()
     page.goto(server.url)
