@@ -132,7 +132,7 @@ def _farm(board: StatusBoard) -> Iterator[Problem]:
             "%(shown)s miners are of an unknown model: they are not touched",
             counts.unknown_model, shown=formats.number(counts.unknown_model),
         )  # fmt: skip
-        yield Problem("warn", text, url_for("miners.index", problem="model"))
+        yield Problem("warn", text, url_for("miners.index", problem="no_model"))
 
 
 def _changes(counts: FleetCounts) -> Iterator[Problem]:
@@ -142,14 +142,14 @@ def _changes(counts: FleetCounts) -> Iterator[Problem]:
             "%(shown)s miners did not take the last change: it failed",
             counts.failed, shown=formats.number(counts.failed),
         )  # fmt: skip
-        yield Problem("bad", text, url_for("events.index", outcome="failed"))
+        yield Problem("bad", text, url_for("miners.index", problem="failed"))
     if counts.unapplied:
         text = ngettext(
             "%(shown)s miner did not take the last change: it was sent, but not applied",
             "%(shown)s miners did not take the last change: it was sent, but not applied",
             counts.unapplied, shown=formats.number(counts.unapplied),
         )  # fmt: skip
-        yield Problem("bad", text, url_for("events.index", outcome="not_applied"))
+        yield Problem("bad", text, url_for("miners.index", problem="unapplied"))
     if counts.failing:
         text = ngettext("%(shown)s miner in failure", "%(shown)s miners in failure", counts.failing,
                         shown=formats.number(counts.failing))  # fmt: skip
@@ -182,7 +182,7 @@ def _models(counts: FleetCounts) -> Iterator[Problem]:
             "%(model)s: %(shown)s miners run above the max preset",
             found.miners, model=found.name, shown=formats.number(found.miners),
         )  # fmt: skip
-        yield Problem("bad", text, url_for("miners.index", model=found.alias, problem="above_max"))
+        yield Problem("bad", text, url_for("miners.index", model=found.alias, managed="1", problem="above_max"))
     for found in counts.without_max_preset:
         text = ngettext(
             "%(model)s has no max preset: its %(shown)s miner is not touched",

@@ -144,6 +144,38 @@ def test_it_names_what_is_broken(app: Flask, client: FlaskClient, break_it: obje
     assert sentence in client.get("/").text
 
 
+def counted_and_listed(client: FlaskClient, pattern: str) -> tuple[int, int]:
+    """The number that the dashboard shows in a link, and of how many miners the list is that the link leads to."""
+    found = re.search(pattern, client.get("/").text)
+    assert found
+    listed = client.get(found["there"].replace("&amp;", "&")).text
+    return int(found["number"]), len(re.findall(r'name="mac" value="', listed))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "number"),
+    [
+        (r'<dt>Failing</dt><dd><b><a href="(?P<there>[^"]+)">(?P<number>\d+)<', 5),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? did not take the last change: it failed<', 2),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? did not take the last change: it was sent', 3),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? in failure<', 1),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? (?:is|are) of an unknown model', 1),
+        (r'<a href="(?P<there>[^"]+)">Antminer S19JPRO: (?P<number>\d+) miners? runs? above', 1),
+    ],
+)
+def test_a_number_leads_to_the_very_miners_it_counts(
+    app: Flask, client: FlaskClient, pattern: str, number: int
+) -> None:
+    with app.app_context():
+        jpro, other = factories.model(max_preset="2800"), factories.model("other", max_preset="2800")
+        for n, outcome in enumerate(("failed", "failed", "not_applied", "not_applied", "not_applied", "confirmed")):
+            status = {"state": "failure"} if n == 0 else {}
+            factories.change(factories.miner(n, other if n else None, status=status), outcome=outcome)
+        for managed in (True, False):
+            factories.miner(7 + managed, jpro, managed=managed, status={"running_preset": "3420"})
+    assert counted_and_listed(client, pattern) == (number, number)
+
+
 def test_what_is_mended_is_not_named_any_more(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         factories.refusal(30.0)
