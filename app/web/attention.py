@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from flask import url_for
 
+from app.core.plant import MISSING
 from app.core.types import Mode, Override
+from app.models import PlantSource
 from app.store.fleet_counts import FleetCounts
 from app.store.headlines import SilentMiner
 from app.store.status_board import JobState, StatusBoard
@@ -66,8 +68,13 @@ def _plant(board: StatusBoard) -> Iterator[Problem]:
         )
     for source in board.sources:
         if source.role != "retired" and source.status not in ("success", "unknown"):
-            text = _("Plant source %(name)s does not answer: %(status)s", name=source.name, status=source.status)
-            yield Problem("bad" if source.kind == "generation" else "warn", text, roles)
+            yield Problem("bad" if source.kind == "generation" else "warn", _failed(source), roles)
+
+
+def _failed(source: PlantSource) -> str:
+    if source.status == MISSING:
+        return _("Plant source %(name)s is missing in the plant's answer", name=source.name)
+    return _("Plant source %(name)s does not answer: %(status)s", name=source.name, status=source.status)
 
 
 def _jobs(board: StatusBoard) -> Iterator[Problem]:

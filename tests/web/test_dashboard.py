@@ -121,6 +121,7 @@ def test_counts_kept_by_the_refresh_are_those_of_before_the_last_run(app: Flask,
         (lambda: [factories.job("balancer"), factories.job("plant", age_s=400.0)], "Job plant has not run"),
         (lambda: factories.all_jobs(age_s=400.0), "No job is running"),
         (lambda: factories.source("UG2", "generation", status="timeout"), "Plant source UG2 does not answer: timeout"),
+        (lambda: factories.source("UG2", status="missing"), "Plant source UG2 is missing in the plant&#39;s answer"),
         (lambda: factories.miner(7, factories.model(max_preset="1500"), managed=True), "1 miner runs above the max"),
         (lambda: factories.miner(7), "No miner is managed"),
         (lambda: factories.miner(7), "1 miner is of an unknown model"),
@@ -343,6 +344,16 @@ def test_a_failed_source_is_plain_to_see(app: Flask, client: FlaskClient) -> Non
     assert "missing in the plant&#39;s answer" in sources
     assert "contains the miners" in sources
     assert "Old" not in sources
+
+
+def test_what_does_not_fit_under_needs_attention_is_a_link_away(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        for number in range(15):
+            factories.source(f"C{number:02d}", status="timeout")
+            factories.miner(number, online=False)
+    rest = re.search(r'<li class="more"><a href="([^"]+)">and \d+ more</a></li>', client.get("/").text)
+    assert rest
+    assert "15 miners" in client.get(rest[1]).text
 
 
 def test_every_line_that_needs_attention_leads_somewhere(app: Flask, client: FlaskClient, farm: None) -> None:
