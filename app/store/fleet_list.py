@@ -330,6 +330,8 @@ PROBLEMS: dict[str, Callable[[datetime], ColumnElement[bool]]] = {
     "no_key": lambda _now: Miner.api_key.is_(None),
     "held": _held,
     "stopped": lambda _now: STATES["stopped"],
+    "stopped_by_us": lambda _now: and_(STATES["stopped"], Miner.stopped_by_us_at.is_not(None)),
+    "stopped_by_others": lambda _now: and_(STATES["stopped"], Miner.stopped_by_us_at.is_(None)),
 }
 
 

@@ -164,14 +164,13 @@ def _changes(counts: FleetCounts) -> Iterator[Problem]:
 
 
 def _stopped(counts: FleetCounts) -> Iterator[Problem]:
-    there = url_for("miners.index", state="stopped")
     if counts.stopped_by_us:
         text = ngettext(
             "%(shown)s miner is stopped by PowerHive, to start again when there is room",
             "%(shown)s miners are stopped by PowerHive, to start again when there is room",
             counts.stopped_by_us, shown=formats.number(counts.stopped_by_us),
         )  # fmt: skip
-        yield Problem("warn", text, there)
+        yield Problem("warn", text, url_for("miners.index", problem="stopped_by_us"))
     if counts.stopped > counts.stopped_by_us:
         strangers = counts.stopped - counts.stopped_by_us
         text = ngettext(
@@ -179,7 +178,7 @@ def _stopped(counts: FleetCounts) -> Iterator[Problem]:
             "%(shown)s miners stopped by somebody else: PowerHive will not start them",
             strangers, shown=formats.number(strangers),
         )  # fmt: skip
-        yield Problem("warn", text, there)
+        yield Problem("warn", text, url_for("miners.index", problem="stopped_by_others"))
 
 
 def _models(counts: FleetCounts) -> Iterator[Problem]:

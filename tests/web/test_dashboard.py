@@ -162,6 +162,8 @@ def counted_and_listed(client: FlaskClient, pattern: str) -> tuple[int, int]:
         (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? in failure<', 1),
         (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? (?:is|are) of an unknown model', 1),
         (r'<a href="(?P<there>[^"]+)">Antminer S19JPRO: (?P<number>\d+) miners? runs? above', 1),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? (?:is|are) stopped by PowerHive', 1),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? stopped by somebody else', 2),
     ],
 )
 def test_a_number_leads_to_the_very_miners_it_counts(
@@ -174,6 +176,8 @@ def test_a_number_leads_to_the_very_miners_it_counts(
             factories.change(factories.miner(n, other if n else None, status=status), outcome=outcome)
         for managed in (True, False):
             factories.miner(7 + managed, jpro, managed=managed, status={"running_preset": "3420"})
+        for n, stopped_at in enumerate((factories.ago(60), None, None)):
+            factories.miner(10 + n, jpro, status={"state": "stopped"}, stopped_by_us_at=stopped_at)
     assert counted_and_listed(client, pattern) == (number, number)
 
 

@@ -131,6 +131,8 @@ def problems() -> dict[str, str]:
         "no_key": _("not opened: no API key"),
         "held": _("held by an operator"),
         "stopped": _("stopped"),
+        "stopped_by_us": _("stopped by PowerHive"),
+        "stopped_by_others": _("stopped by somebody else"),
     }
 
 
