@@ -73,11 +73,16 @@
     if (event.detail.requestConfig.verb !== "get") { refused.hidden = true; }
   });
 
-  // A page that is being left takes no answer any more: that of a refresh on its way could lead somewhere else.
-  var leaving = false;
-  document.addEventListener("submit", function (event) { leaving = !event.defaultPrevented; });
-  window.addEventListener("pageshow", function () { leaving = false; });
-  document.body.addEventListener("htmx:beforeOnLoad", function (event) { if (leaving) { event.preventDefault(); } });
+  // A page that is being left takes no answer any more: that of a refresh on its way could lead somewhere else. Leaving
+  // ends by itself: where the browser's stop, or a connection that failed, has kept the page, it goes on.
+  var LEAVING_MS = 10000;
+  var leftAt = null;
+  function leaving() { return leftAt !== null && performance.now() - leftAt < LEAVING_MS; }
+  document.addEventListener("submit", function (event) { leftAt = event.defaultPrevented ? null : performance.now(); });
+  window.addEventListener("pageshow", function () { leftAt = null; });
+  document.body.addEventListener("htmx:beforeOnLoad", function (event) {
+    if (leaving()) { event.preventDefault(); event.detail.dropped = true; }
+  });
 
   setInterval(tick, 1000);
   if (!live || !contact) { return; }
@@ -89,7 +94,7 @@
     if (!document.hidden) { document.body.dispatchEvent(new CustomEvent("refresh")); }
   });
   document.body.addEventListener("htmx:afterRequest", function (event) {
-    if (event.target !== live) { return; }
+    if (event.target !== live || event.detail.dropped) { return; } // PowerHive did answer
     if (event.detail.successful) { found(); } else { lost(); }
   });
   // Only what was swapped begins anew: the ages of all other parts are still those they were given with.

@@ -150,6 +150,7 @@
     this.place = figure.querySelector(".plot");
     this.note = figure.querySelector(".mark-note");
     this.whole = figure.querySelector(".whole-span");
+    this.steps = Array.from(figure.querySelectorAll("[data-zoom]"));
     this.told = figure.querySelector(".chart-note");
     this.url = figure.dataset.chart;
     this.plot = null;
@@ -207,8 +208,24 @@
   };
 
   Drawn.prototype.zoomed = function () {
-    var x = this.plot.scales.x, shown = this.plot.data[0];
-    return x.min > shown[0] || x.max < shown[shown.length - 1];
+    var x = this.plot.scales.x, all = this.ends();
+    return x.min > all.min || x.max < all.max;
+  };
+
+  Drawn.prototype.ends = function () {
+    var x = this.plot.data[0];
+    return { min: x[0], max: x[x.length - 1] };
+  };
+
+  // What one step of a button makes of the part that is shown; null where it would change nothing.
+  Drawn.prototype.stepped = function (step) {
+    var x = this.plot.scales.x, all = this.ends();
+    var whole = all.max - all.min, width = x.max - x.min, middle = (x.min + x.max) / 2;
+    if (step === "closer") { width /= 2; } else if (step === "wider") { width *= 2; } else { middle += (step === "earlier" ? -width : width) / 2; }
+    if (step === "closer" && width < whole / (this.plot.data[0].length - 1)) { return null; } // between two points is nothing
+    if (width >= whole) { return this.zoomed() ? all : null; }
+    var min = Math.min(Math.max(middle - width / 2, all.min), all.max - width);
+    return min === x.min && min + width === x.max ? null : { min: min, max: min + width };
   };
 
   Drawn.prototype.narrow = function () { return this.place.clientWidth < NARROW_PX; };
@@ -239,13 +256,20 @@
   };
 
   Drawn.prototype.noteZoom = function () {
-    if (this.whole) { this.whole.hidden = !this.zoomed(); }
+    var self = this;
+    if (this.whole) {
+      if (document.activeElement === this.whole && !this.zoomed() && this.steps.length) { this.steps[0].focus(); } // it goes
+      this.whole.hidden = !this.zoomed();
+    }
+    // No `disabled`: a key pressed once too often would lose its place in the page.
+    this.steps.forEach(function (button) { button.setAttribute("aria-disabled", self.stepped(button.dataset.zoom) === null); });
   };
 
-  Drawn.prototype.showWhole = function () {
-    if (!this.plot) { return; }
-    var x = this.plot.data[0];
-    this.plot.setScale("x", { min: x[0], max: x[x.length - 1] });
+  Drawn.prototype.showWhole = function () { if (this.plot) { this.plot.setScale("x", this.ends()); } };
+
+  Drawn.prototype.step = function (step) {
+    var wanted = this.plot && this.stepped(step);
+    if (wanted) { this.plot.setScale("x", wanted); }
   };
 
   Drawn.prototype.drop = function () {
@@ -283,6 +307,7 @@
       if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); drawn.choose(link); }
     });
     if (drawn.whole) { drawn.whole.addEventListener("click", function () { drawn.showWhole(); }); }
+    drawn.steps.forEach(function (button) { button.addEventListener("click", function () { drawn.step(button.dataset.zoom); }); });
     new ResizeObserver(function () { window.requestAnimationFrame(function () { drawn.fit(); }); }).observe(drawn.place);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", function () { drawn.redraw(); });
     var refresh = parseFloat(figure.dataset.refreshS || "0");

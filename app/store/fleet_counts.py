@@ -41,6 +41,7 @@ class FleetCounts:
     stopped_by_us: int = 0
     failed: int = 0  # miners whose latest change failed
     unapplied: int = 0  # miners whose latest change was not applied
+    failing_too: int = 0  # of those two, miners that are in failure as well
     other_firmware: int = 0
     unknown_model: int = 0
     hashrate_ths: float = 0.0
@@ -53,6 +54,11 @@ class FleetCounts:
     def not_applied(self) -> int:
         """Miners whose latest change failed or was not applied."""
         return self.failed + self.unapplied
+
+    @property
+    def in_trouble(self) -> int:
+        """Miners in failure, or whose latest change failed or was not applied: each of them once."""
+        return self.failing + self.not_applied - self.failing_too
 
 
 def _sum(condition: Any, value: Any = 1) -> Any:
@@ -97,14 +103,20 @@ _known: WeakKeyDictionary[Engine, tuple[str, FleetCounts]] = WeakKeyDictionary()
 
 
 def load(
-    now: datetime, mark: str | None = None, *, failed: int = 0, unapplied: int = 0, other_firmware: int = 0
+    now: datetime,
+    mark: str | None = None,
+    *,
+    failed: int = 0,
+    unapplied: int = 0,
+    failing_too: int = 0,
+    other_firmware: int = 0,
 ) -> FleetCounts:
     """Count the fleet; two queries, whatever its size. What is not of the fleet's own tables is passed on.
 
     `mark`, where given, stands for the rows that are counted (`freshness.Look.fleet`): the same mark, the same counts.
     """
     counts = _counted(now) if mark is None else _counted_once(now, mark)
-    return replace(counts, failed=failed, unapplied=unapplied, other_firmware=other_firmware)
+    return replace(counts, failed=failed, unapplied=unapplied, failing_too=failing_too, other_firmware=other_firmware)
 
 
 def _counted_once(now: datetime, mark: str) -> FleetCounts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -280,11 +280,16 @@ def _asks_more(wanted: FleetFilter, sort: str = "address") -> bool:
 # --- problems --------------------------------------------------------------------------------------------------------
 
 
-def _not_applied(_now: datetime) -> ColumnElement[bool]:
-    """The latest change failed or was not applied."""
+def _last_change(*outcomes: Outcome) -> Callable[[datetime], ColumnElement[bool]]:
+    """The latest change ended so."""
     change = PresetChangeRow
-    ended_so = change.outcome.in_([Outcome.NOT_APPLIED, Outcome.FAILED])
-    return Miner.id.in_(select(change.miner_id).where(change.is_latest, ended_so))
+    ended_so = select(change.miner_id).where(change.is_latest, change.outcome.in_(outcomes))
+    return lambda _now: Miner.id.in_(ended_so)
+
+
+def _in_trouble(now: datetime) -> ColumnElement[bool]:
+    """In failure, or the latest change failed or was not applied: as `FleetCounts.in_trouble` counts."""
+    return or_(STATES["failing"], PROBLEMS["not_applied"](now))
 
 
 def _above_max(_now: datetime) -> ColumnElement[bool]:
@@ -311,16 +316,22 @@ def _any_problem(now: datetime) -> ColumnElement[bool]:
     return or_(*(PROBLEMS[kind](now) for kind in kinds))
 
 
-PROBLEMS: dict[str, Any] = {
+PROBLEMS: dict[str, Callable[[datetime], ColumnElement[bool]]] = {
     "any": _any_problem,
     "offline": lambda _now: STATES["offline"],
     "failing": lambda _now: STATES["failing"],
-    "not_applied": _not_applied,
+    "failed": _last_change(Outcome.FAILED),
+    "unapplied": _last_change(Outcome.NOT_APPLIED),
+    "not_applied": _last_change(Outcome.FAILED, Outcome.NOT_APPLIED),
+    "trouble": _in_trouble,
     "above_max": _above_max,
     "no_max_preset": lambda _now: MinerModel.max_preset.is_(None),
+    "no_model": lambda _now: Miner.model_id.is_(None),
     "no_key": lambda _now: Miner.api_key.is_(None),
     "held": _held,
     "stopped": lambda _now: STATES["stopped"],
+    "stopped_by_us": lambda _now: and_(STATES["stopped"], Miner.stopped_by_us_at.is_not(None)),
+    "stopped_by_others": lambda _now: and_(STATES["stopped"], Miner.stopped_by_us_at.is_(None)),
 }
 
 

@@ -11,13 +11,14 @@ from sqlalchemy.orm import defer
 
 from app.core.meter_roles import Contradiction
 from app.core.plant import age_s
-from app.core.readings import Stamp
+from app.core.readings import MinerState, Stamp
 from app.core.types import BalanceStatus, Outcome, Settings
 from app.extensions import UtcDateTime, db
 from app.models import (
     BalanceCycle,
     JobRun,
     Miner,
+    MinerStatusRow,
     OtherHost,
     PlantReadingRow,
     PlantRefusal,
@@ -119,16 +120,21 @@ _READING = (
 _SOURCES = select(PlantSource).order_by(PlantSource.kind.desc(), PlantSource.name)
 
 
-def _latest_changes(outcome: Outcome) -> ScalarSelect[int]:
+def _latest_changes(*outcomes: Outcome, failing: bool = False) -> ScalarSelect[int]:
+    """How many miners' latest change ended so; `failing`: only of miners that are in failure as well."""
     change = PresetChangeRow
     ended = select(func.count()).select_from(change).join(Miner, Miner.id == change.miner_id)
-    return ended.where(change.is_latest, change.outcome == outcome, Miner.retired.is_(False)).scalar_subquery()
+    if failing:
+        ended = ended.join(MinerStatusRow, MinerStatusRow.miner_id == change.miner_id)
+        ended = ended.where(MinerStatusRow.online.is_(True), MinerStatusRow.state == MinerState.FAILURE)
+    return ended.where(change.is_latest, change.outcome.in_(outcomes), Miner.retired.is_(False)).scalar_subquery()
 
 
 _newest_refusal = select(func.max(PlantRefusal.id)).scalar_subquery()
 _SCALARS = select(
     _latest_changes(Outcome.FAILED).label("failed"),
     _latest_changes(Outcome.NOT_APPLIED).label("unapplied"),
+    _latest_changes(Outcome.FAILED, Outcome.NOT_APPLIED, failing=True).label("failing_too"),
     select(func.count(OtherHost.ip)).where(OtherHost.draws_power.is_(True)).scalar_subquery().label("other_firmware"),
     select(func.count(PlantRefusal.id))
     .where(PlantRefusal.refused_at > bindparam("yesterday", type_=UtcDateTime))
@@ -158,6 +164,7 @@ def load(now: Stamp, look: Look | None = None) -> StatusBoard:
             None if look is None else look.fleet,
             failed=found.failed,
             unapplied=found.unapplied,
+            failing_too=found.failing_too,
             other_firmware=found.other_firmware,
         ),
         jobs=job_states(now, None if look is None else look.jobs),

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from flask import url_for
 
+from app.core.plant import MISSING
 from app.core.types import Mode, Override
+from app.models import PlantSource
 from app.store.fleet_counts import FleetCounts
 from app.store.headlines import SilentMiner
 from app.store.status_board import JobState, StatusBoard
@@ -66,8 +68,13 @@ def _plant(board: StatusBoard) -> Iterator[Problem]:
         )
     for source in board.sources:
         if source.role != "retired" and source.status not in ("success", "unknown"):
-            text = _("Plant source %(name)s does not answer: %(status)s", name=source.name, status=source.status)
-            yield Problem("bad" if source.kind == "generation" else "warn", text, roles)
+            yield Problem("bad" if source.kind == "generation" else "warn", _failed(source), roles)
+
+
+def _failed(source: PlantSource) -> str:
+    if source.status == MISSING:
+        return _("Plant source %(name)s is missing in the plant's answer", name=source.name)
+    return _("Plant source %(name)s does not answer: %(status)s", name=source.name, status=source.status)
 
 
 def _jobs(board: StatusBoard) -> Iterator[Problem]:
@@ -132,7 +139,7 @@ def _farm(board: StatusBoard) -> Iterator[Problem]:
             "%(shown)s miners are of an unknown model: they are not touched",
             counts.unknown_model, shown=formats.number(counts.unknown_model),
         )  # fmt: skip
-        yield Problem("warn", text, url_for("miners.index", problem="model"))
+        yield Problem("warn", text, url_for("miners.index", problem="no_model"))
 
 
 def _changes(counts: FleetCounts) -> Iterator[Problem]:
@@ -142,14 +149,14 @@ def _changes(counts: FleetCounts) -> Iterator[Problem]:
             "%(shown)s miners did not take the last change: it failed",
             counts.failed, shown=formats.number(counts.failed),
         )  # fmt: skip
-        yield Problem("bad", text, url_for("events.index", outcome="failed"))
+        yield Problem("bad", text, url_for("miners.index", problem="failed"))
     if counts.unapplied:
         text = ngettext(
             "%(shown)s miner did not take the last change: it was sent, but not applied",
             "%(shown)s miners did not take the last change: it was sent, but not applied",
             counts.unapplied, shown=formats.number(counts.unapplied),
         )  # fmt: skip
-        yield Problem("bad", text, url_for("events.index", outcome="not_applied"))
+        yield Problem("bad", text, url_for("miners.index", problem="unapplied"))
     if counts.failing:
         text = ngettext("%(shown)s miner in failure", "%(shown)s miners in failure", counts.failing,
                         shown=formats.number(counts.failing))  # fmt: skip
@@ -157,14 +164,13 @@ def _changes(counts: FleetCounts) -> Iterator[Problem]:
 
 
 def _stopped(counts: FleetCounts) -> Iterator[Problem]:
-    there = url_for("miners.index", state="stopped")
     if counts.stopped_by_us:
         text = ngettext(
             "%(shown)s miner is stopped by PowerHive, to start again when there is room",
             "%(shown)s miners are stopped by PowerHive, to start again when there is room",
             counts.stopped_by_us, shown=formats.number(counts.stopped_by_us),
         )  # fmt: skip
-        yield Problem("warn", text, there)
+        yield Problem("warn", text, url_for("miners.index", problem="stopped_by_us"))
     if counts.stopped > counts.stopped_by_us:
         strangers = counts.stopped - counts.stopped_by_us
         text = ngettext(
@@ -172,7 +178,7 @@ def _stopped(counts: FleetCounts) -> Iterator[Problem]:
             "%(shown)s miners stopped by somebody else: PowerHive will not start them",
             strangers, shown=formats.number(strangers),
         )  # fmt: skip
-        yield Problem("warn", text, there)
+        yield Problem("warn", text, url_for("miners.index", problem="stopped_by_others"))
 
 
 def _models(counts: FleetCounts) -> Iterator[Problem]:
@@ -182,7 +188,7 @@ def _models(counts: FleetCounts) -> Iterator[Problem]:
             "%(model)s: %(shown)s miners run above the max preset",
             found.miners, model=found.name, shown=formats.number(found.miners),
         )  # fmt: skip
-        yield Problem("bad", text, url_for("miners.index", model=found.alias, problem="above_max"))
+        yield Problem("bad", text, url_for("miners.index", model=found.alias, managed="1", problem="above_max"))
     for found in counts.without_max_preset:
         text = ngettext(
             "%(model)s has no max preset: its %(shown)s miner is not touched",

@@ -222,15 +222,14 @@ def _miner_tiles(board: StatusBoard) -> tuple[Tile, ...]:
     offline = _("%(offline)s offline", offline=formats.number(counts.offline)) if counts.offline else of_all
     large = counts.hashrate_ths >= LARGE_THS
     hashrate = formats.number(counts.hashrate_ths / 1000.0, 1) if large else formats.number(counts.hashrate_ths or None)
-    failing = counts.failing + counts.not_applied
     return (
         Tile(_("Hashrate"), hashrate, "PH/s" if large else "TH/s"),
         Tile(_("Efficiency"), formats.number(counts.efficiency_w_per_ths or None, 1), "W/TH"),
         Tile(_("Managed"), formats.number(counts.managed), "", of_all, there=url_for("miners.index", managed="1")),
         Tile(_("Online"), formats.number(counts.online), "", offline, "warn" if counts.offline else "",
              there=url_for("miners.index", state="online")),
-        Tile(_("Failing"), formats.number(failing), kind="bad" if failing else "",
-             there=url_for("miners.index", state="failing")),
+        Tile(_("Failing"), formats.number(counts.in_trouble), kind="bad" if counts.in_trouble else "",
+             there=url_for("miners.index", problem="trouble")),
     )  # fmt: skip
 
 

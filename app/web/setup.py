@@ -103,6 +103,9 @@ def choose_max_preset(alias: str) -> BaseResponse:
     form = MaxPresetForm()
     if not form.validate_on_submit():
         return _page(422, refused=(alias, form))
+    if not form.max_preset.raw_data:  # not sent at all: no wish for none
+        form.max_preset.errors = [_("Choose a preset, or none.")]
+        return _page(422, refused=(alias, form))
     seen = form.version.data or ""
     version = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0
     try:
@@ -197,6 +200,8 @@ def _card(one: ModelFacts, refused: tuple[str, MaxPresetForm] | None) -> ModelCa
     form = refused[1] if refused and refused[0] == model.alias else None
     if form is None:
         form = MaxPresetForm(formdata=None, data={"max_preset": model.max_preset or ""})
+    if form.max_preset.data is None:
+        form.max_preset.data = model.max_preset or ""
     form.version.data, form.version.raw_data = str(model.version), None
     choices = [("", _("none: not touched"))]
     chosen = None

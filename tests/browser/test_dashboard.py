@@ -79,6 +79,26 @@ def test_it_says_when_contact_is_lost_and_when_it_is_back(app: Flask, page: Any,
     note.wait_for(state="hidden")
 
 
+def test_a_page_load_that_was_stopped_does_not_end_the_refreshing(app: Flask, page: Any, server: Server) -> None:
+    page.clock.install()
+    page.goto(server.url)
+    page.locator("#history.drawn").wait_for()
+    page.route("**/language", lambda route: route.abort("aborted"))  # as the browser's stop does
+    with page.expect_request("**/language"):
+        page.get_by_role("button", name="Português").click(no_wait_after=True)
+    with app.app_context():
+        factories.cycle(0.0, generation_kw=3333.3)
+    with page.expect_response("**/dashboard/live*"):
+        refresh_now(page)
+    page.wait_for_timeout(300)  # to be taken, if it were
+    assert page.get_by_text("3,333.3").count() == 0  # the page may still be left
+    expect(page.locator("#contact")).to_be_hidden()
+    page.clock.fast_forward(11_000)
+    refresh_now(page)
+    page.get_by_text("3,333.3").first.wait_for()
+    expect(page.locator("#contact")).to_be_hidden()
+
+
 def test_it_does_not_ask_while_hidden(page: Any, server: Server) -> None:
     page.clock.install()
     page.goto(server.url)
@@ -280,6 +300,71 @@ def test_a_zoom_survives_a_refresh_and_is_undone_by_a_double_click_or_a_button(
     page.wait_for_function("() => document.querySelector('.whole-span').hidden")
 
 
+def shown_from_to(page: Any) -> list[str]:
+    """The times at both ends of the chart, as the crosshair names them."""
+    page.wait_for_timeout(100)  # for the scale to be set
+    box = page.locator(".u-over").bounding_box()
+    found = []
+    for x in (1, box["width"] - 1):
+        page.locator(".u-over").hover(position={"x": x, "y": box["height"] / 2})
+        found.append(page.locator(".u-legend .u-value").first.inner_text())
+    return found
+
+
+def press(page: Any, name: str) -> None:
+    button = page.locator("#history").get_by_role("button", name=name)
+    button.focus()
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+
+
+def test_the_chart_is_zoomed_and_moved_by_keys(app: Flask, page: Any, server: Server) -> None:
+    with_history(app)
+    page.goto(server.url)
+    page.locator(".u-over").wait_for()
+    whole = shown_from_to(page)
+    press(page, "Wider")  # nothing is wider: it stays, and so does the focus
+    assert shown_from_to(page) == whole
+    for name in ("Closer", "Closer"):
+        press(page, name)
+    middle = shown_from_to(page)
+    press(page, "Earlier")
+    earlier = shown_from_to(page)
+    press(page, "Later")
+    assert shown_from_to(page) == middle
+    press(page, "Earlier")
+    with page.expect_response("**/dashboard/chart*"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(300)  # to be drawn
+    assert shown_from_to(page) == earlier  # as a zoom by dragging, it survives a refresh
+    assert len({*whole, *middle, *earlier}) == 6
+    press(page, "Show all of it")
+    assert shown_from_to(page) == whole
+    expect(page.get_by_role("button", name="Closer")).to_be_focused()  # the button that was pressed is gone
+    for _ in range(9):
+        press(page, "Closer")
+    expect(page.get_by_role("button", name="Closer")).to_have_attribute("aria-disabled", "true")
+
+
+def test_the_chart_is_zoomed_by_fingers_on_a_phone(app: Flask, browser: Any, server: Server) -> None:
+    with_history(app)
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(server.url)
+    page.locator(".u-over").wait_for()
+    for name in ("Closer", "Earlier", "Later", "Wider"):
+        button = page.locator("#history").get_by_role("button", name=name)
+        box = button.bounding_box()
+        assert min(box["width"], box["height"]) >= 24
+        button.tap()
+    expect(page.locator(".whole-span")).to_be_hidden()
+    page.locator("#history").get_by_role("button", name="Closer").tap()
+    page.locator(".whole-span").tap()
+    expect(page.locator(".whole-span")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    context.close()
+
+
 def test_another_span_is_drawn_in_place(app: Flask, page: Any, server: Server) -> None:
     with_history(app)
     page.goto(server.url)
@@ -330,6 +415,7 @@ def test_without_javascript_orders_mode_and_chart_work(browser: Any, server: Ser
     page.get_by_label("Type MINIMUM to confirm").fill("MINIMUM")
     page.get_by_role("button", name="All to minimum").click()
     page.get_by_text("Ordered: All to minimum.").wait_for()
+    expect(page.locator("[data-zoom=closer]")).to_be_hidden()
     page.get_by_role("link", name="6 h").click()
     page.get_by_role("heading", name="Power of the farm, last 6 h").wait_for()
     context.close()

@@ -129,6 +129,30 @@ def test_the_questionnaire_is_answered_and_printed(request: pytest.FixtureReques
     expect(page.locator(".signatures")).to_be_visible()
 
 
+def test_settings_are_printed_with_units_and_changes_and_without_buttons(app: Flask, page: Any, server: Server) -> None:
+    change(app, "safety_margin_percent", 20)
+    page.goto(server.url + "/settings")
+    page.emulate_media(media="print")
+    limits = page.locator("#limits")
+    expect(limits.get_by_label("Safety margin", exact=True)).to_be_visible()
+    expect(limits.get_by_label("Safety margin", exact=True)).to_have_value("20")
+    for shown in (limits.get_by_text("%", exact=True), limits.get_by_text("by bob, was 10 %: drought")):
+        expect(shown).to_be_visible()
+    for hidden in (page.locator("main button"), page.locator(".save")):
+        assert hidden.count() > 0
+        assert not any(one.is_visible() for one in hidden.all())
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/settings/sources", "C1"), ("/settings/questionnaire", "Who is called in an emergency")]
+)
+def test_roles_and_answers_are_printed(page: Any, server: Server, path: str, field: str) -> None:
+    page.goto(server.url + path)
+    page.emulate_media(media="print")
+    expect(page.get_by_label(field)).to_be_visible()
+    assert not any(one.is_visible() for one in page.locator("main button").all())
+
+
 def test_setup_tells_when_something_new_can_be_done(app: Flask, page: Any, server: Server) -> None:
     page.goto(server.url + "/setup")
     page.locator("#live").get_by_text("12 miners of 2 models.").wait_for()

@@ -89,6 +89,26 @@ def test_latest_changes_that_failed_are_counted_and_no_earlier_ones() -> None:
     assert fleet_list.latest_ends([1, 3]) == {1: ("confirmed", "2800"), 3: ("not_applied", "2800")}
 
 
+def test_a_miner_with_two_troubles_is_counted_once_and_listed_as_counted() -> None:
+    failing, both, silent, unapplied, _well = (
+        factories.miner(n, online=n != 3, status={"state": "failure" if n <= 3 else "mining"}) for n in range(1, 6)
+    )
+    gone = factories.miner(6, retired=True, status={"state": "failure"})
+    for miner, outcome in ((both, "failed"), (silent, "failed"), (unapplied, "not_applied"), (gone, "failed")):
+        factories.change(miner, outcome=outcome)
+    found = status_board.load(clock.stamp()).counts
+    assert (found.failing, found.failed, found.unapplied, found.failing_too) == (2, 2, 1, 1)
+    listed = {
+        problem: {miner.id for miner in fleet_list.page(FleetFilter(problem=problem)).miners}
+        for problem in ("trouble", "failing", "failed", "unapplied")
+    }
+    assert listed == {
+        "trouble": {failing.id, both.id, silent.id, unapplied.id}, "failing": {failing.id, both.id},
+        "failed": {both.id, silent.id}, "unapplied": {unapplied.id},
+    }  # fmt: skip
+    assert found.in_trouble == 4
+
+
 def test_the_same_mark_gives_the_same_counts_and_another_one_counts_anew() -> None:
     factories.miner(1)
     assert fleet_counts.load(clock.utcnow(), "a", failed=1).total == 1

@@ -121,6 +121,7 @@ def test_counts_kept_by_the_refresh_are_those_of_before_the_last_run(app: Flask,
         (lambda: [factories.job("balancer"), factories.job("plant", age_s=400.0)], "Job plant has not run"),
         (lambda: factories.all_jobs(age_s=400.0), "No job is running"),
         (lambda: factories.source("UG2", "generation", status="timeout"), "Plant source UG2 does not answer: timeout"),
+        (lambda: factories.source("UG2", status="missing"), "Plant source UG2 is missing in the plant&#39;s answer"),
         (lambda: factories.miner(7, factories.model(max_preset="1500"), managed=True), "1 miner runs above the max"),
         (lambda: factories.miner(7), "No miner is managed"),
         (lambda: factories.miner(7), "1 miner is of an unknown model"),
@@ -142,6 +143,42 @@ def test_it_names_what_is_broken(app: Flask, client: FlaskClient, break_it: obje
         assert callable(break_it)
         break_it()
     assert sentence in client.get("/").text
+
+
+def counted_and_listed(client: FlaskClient, pattern: str) -> tuple[int, int]:
+    """The number that the dashboard shows in a link, and of how many miners the list is that the link leads to."""
+    found = re.search(pattern, client.get("/").text)
+    assert found
+    listed = client.get(found["there"].replace("&amp;", "&")).text
+    return int(found["number"]), len(re.findall(r'name="mac" value="', listed))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "number"),
+    [
+        (r'<dt>Failing</dt><dd><b><a href="(?P<there>[^"]+)">(?P<number>\d+)<', 5),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? did not take the last change: it failed<', 2),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? did not take the last change: it was sent', 3),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? in failure<', 1),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? (?:is|are) of an unknown model', 1),
+        (r'<a href="(?P<there>[^"]+)">Antminer S19JPRO: (?P<number>\d+) miners? runs? above', 1),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? (?:is|are) stopped by PowerHive', 1),
+        (r'<a href="(?P<there>[^"]+)">(?P<number>\d+) miners? stopped by somebody else', 2),
+    ],
+)
+def test_a_number_leads_to_the_very_miners_it_counts(
+    app: Flask, client: FlaskClient, pattern: str, number: int
+) -> None:
+    with app.app_context():
+        jpro, other = factories.model(max_preset="2800"), factories.model("other", max_preset="2800")
+        for n, outcome in enumerate(("failed", "failed", "not_applied", "not_applied", "not_applied", "confirmed")):
+            status = {"state": "failure"} if n == 0 else {}
+            factories.change(factories.miner(n, other if n else None, status=status), outcome=outcome)
+        for managed in (True, False):
+            factories.miner(7 + managed, jpro, managed=managed, status={"running_preset": "3420"})
+        for n, stopped_at in enumerate((factories.ago(60), None, None)):
+            factories.miner(10 + n, jpro, status={"state": "stopped"}, stopped_by_us_at=stopped_at)
+    assert counted_and_listed(client, pattern) == (number, number)
 
 
 def test_what_is_mended_is_not_named_any_more(app: Flask, client: FlaskClient) -> None:
@@ -311,6 +348,16 @@ def test_a_failed_source_is_plain_to_see(app: Flask, client: FlaskClient) -> Non
     assert "missing in the plant&#39;s answer" in sources
     assert "contains the miners" in sources
     assert "Old" not in sources
+
+
+def test_what_does_not_fit_under_needs_attention_is_a_link_away(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        for number in range(15):
+            factories.source(f"C{number:02d}", status="timeout")
+            factories.miner(number, online=False)
+    rest = re.search(r'<li class="more"><a href="([^"]+)">and \d+ more</a></li>', client.get("/").text)
+    assert rest
+    assert "15 miners" in client.get(rest[1]).text
 
 
 def test_every_line_that_needs_attention_leads_somewhere(app: Flask, client: FlaskClient, farm: None) -> None:

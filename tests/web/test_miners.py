@@ -63,7 +63,8 @@ def test_a_senseless_query_still_gets_an_answer(client: FlaskClient, farm: None,
         ("model=none", 0), ("state=online", 10), ("state=offline", 2), ("state=mining", 10), ("state=stopped", 0),
         ("state=retired", 0), ("managed=0", 4), ("managed=1", 8), ("label=C1-", 6), ("label=C2-1", 2), ("label=%25", 0),
         ("problem=offline", 2), ("problem=failing", 0), ("problem=no_max_preset", 3), ("problem=no_key", 12),
-        ("problem=not_applied", 6), ("problem=held", 0), ("problem=above_max", 0), ("problem=any", 12),
+        ("problem=not_applied", 6), ("problem=failed", 3), ("problem=unapplied", 3), ("problem=trouble", 6),
+        ("problem=no_model", 0), ("problem=held", 0), ("problem=above_max", 0), ("problem=any", 12),
         ("problem=offline&managed=1", 1), ("sort=power", 12), ("page=99", 12),
         ("page=x&sort=y&state=z&managed=9&problem=q", 12),
     ],
@@ -301,6 +302,20 @@ def test_the_file_holds_what_matches_and_no_secret(app: Flask, client: FlaskClie
     assert by_mac[MAC.format(3)]["label"] == "'=1+1"
     assert (by_mac[MAC.format(7)]["held"], by_mac[MAC.format(7)]["hold_reason"]) == ("True", "fan")
     assert (by_mac[MAC.format(7)]["power_w"], by_mac[MAC.format(7)]["online"]) == ("2310", "True")
+
+
+def test_times_and_numbers_of_the_file_are_as_in_all_files(app: Flask, client: FlaskClient, farm: None) -> None:
+    until = clock.utcnow() + timedelta(hours=1)
+    learned = {"power_factor": 1.01234567, "hashrate_factor": 0.9876543, "learned_at": clock.utcnow()}
+    change(app, 3, power_w=2310, hashrate_ths=85.512345, efficiency_w_per_ths=27.013667889123456, hold=True,
+           hold_until=until, accounted_power_w=2310.123456, **learned)  # fmt: skip
+    answer = client.get("/miners/file.csv?q=C1-03").text.removeprefix("\ufeff")
+    [row] = csv.DictReader(io.StringIO(answer))
+    times = [row[name] for name in ("hold_until", "learned_at", "polled_at", "last_seen_at", "first_seen_at")]
+    assert [time for time in times if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", time)] == []
+    assert times[0] == until.strftime("%Y-%m-%dT%H:%M:%SZ")
+    numbers = ("hashrate_ths", "efficiency_w_per_ths", "accounted_power_w", "power_factor", "hashrate_factor")
+    assert [row[name] for name in numbers] == ["85.51", "27.01", "2310.1", "1.0123", "0.9877"]
 
 
 def test_the_file_names_a_miner_that_was_never_polled(app: Flask, client: FlaskClient) -> None:

@@ -17,9 +17,11 @@ from app.core.settings import SPECS
 from app.core.types import Mode, Plan, Snapshot
 from app.errors import SettingError
 from app.web import errors, guard
+from app.web.questionnaire import BY_QUESTIONNAIRE
 from app.web.sayings import SAYINGS
 from app.web.sayings.saying import KINDS, Saying, say, say_count
 from app.web.sentences import patterns, translated, unknown_parts
+from app.web.settings_page import BY_DEFAULT
 from tests.conftest import ROOT
 from tests.core import strategies
 from tests.core.test_plan_properties import examples, under
@@ -235,6 +237,12 @@ def test_what_the_web_says_for_itself_is_known() -> None:
     assert_known(*(refusal for refusal in refusals if refusal), errors.STALE_FORM)
     assert_known(*errors.SENTENCES.values(), *errors.TITLES.values())
     assert all(refusals)
+
+
+@pytest.mark.parametrize("reason", [BY_DEFAULT, BY_QUESTIONNAIRE])
+def test_reasons_that_pages_write_into_the_history_are_known(reason: str) -> None:
+    assert_known(reason)
+    assert translated(reason, PORTUGUESE) != reason
 
 
 def placeholders(saying: Saying) -> list[list[str]]:

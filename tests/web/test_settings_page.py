@@ -18,6 +18,8 @@ from app.config import SETTINGS, load
 from app.core.settings import SPECS
 from app.store import settings
 from app.web import deployment, setting_words
+from app.web.questionnaire import BY_QUESTIONNAIRE
+from app.web.settings_page import BY_DEFAULT
 from tests.conftest import BASE_ENVIRONMENT
 
 Token = Callable[[], str]
@@ -327,6 +329,19 @@ def test_the_history_says_who_what_and_why(app: Flask, client: FlaskClient) -> N
     assert "1 change " in filtered
     assert "bob" not in filtered
     assert "No change matches." in client.get("/settings/history?q=nobody").text
+
+
+@pytest.mark.parametrize("path", ["/settings", "/settings/history"])
+def test_reasons_of_our_own_are_told_in_the_readers_language(app: Flask, client: FlaskClient, path: str) -> None:
+    put(app, "safety_margin_percent", 12, reason=BY_DEFAULT)
+    put(app, "horizon_s", 1800, reason=BY_QUESTIONNAIRE)
+    put(app, "cooldown_s", 60, reason="it was too lively")
+    english, portuguese = (
+        unescape(client.get(path, headers={"Accept-Language": language}).text) for language in ("en", "pt-BR")
+    )
+    assert all(reason in english for reason in (BY_DEFAULT, BY_QUESTIONNAIRE, "it was too lively"))
+    assert not any(reason in portuguese for reason in (BY_DEFAULT, BY_QUESTIONNAIRE))
+    assert "it was too lively" in portuguese  # a person's words stay
 
 
 def test_the_history_is_a_file_without_formulas(app: Flask, client: FlaskClient) -> None:

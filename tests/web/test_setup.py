@@ -256,6 +256,20 @@ def test_a_max_preset_that_may_not_be_is_refused(
         assert miner_models.get("s21xp").max_preset is None
 
 
+def test_a_max_preset_that_was_not_sent_is_not_cleared(
+    app: Flask, client: FlaskClient, token: Token, farm: None
+) -> None:
+    answer = post(client, token, "models/s19jpro/max-preset", version="1")
+    assert answer.status_code == 422
+    assert "Choose a preset, or none." in answer.text
+    assert re.search(r'<option selected value="2800">', answer.text)  # a second try does not clear it, either
+    with app.app_context():
+        assert miner_models.get("s19jpro").max_preset == "2800"
+    assert post(client, token, "models/s19jpro/max-preset", version="1", max_preset="").status_code == 303
+    with app.app_context():
+        assert miner_models.get("s19jpro").max_preset is None
+
+
 def test_a_model_that_is_none_is_not_found(client: FlaskClient, token: Token) -> None:
     assert post(client, token, "models/none/manage").status_code == 404
     assert post(client, token, "models/none/max-preset", max_preset="1").status_code == 404

@@ -15,7 +15,7 @@ from app import clock
 from app.models import Miner
 from app.store import cycles, fleet, fleet_list, miner_history, miner_models
 from app.store.fleet_list import ListedMiner
-from app.web import csv_file, page, sparkline
+from app.web import csv_file, formats, page, sparkline
 from app.web.forms import ManagedForm
 from app.web.miners import view as views
 from app.web.miners.blueprint import bp
@@ -199,13 +199,20 @@ def _line_of_file(miner: Miner, why: cycles.Explanation, held: bool) -> Sequence
         miner.label, miner.ip, miner.mac, miner.hostname, model.name if model else None, model.alias if model else None,
         miner.firmware_version, bool(polled.online), polled.state, polled.description, polled.failure_code,
         polled.running_preset, miner.saved_preset, model.max_preset if model else None, polled.power_w,
-        polled.power_metered, polled.hashrate_ths, polled.efficiency_w_per_ths, polled.accounted_power_w,
+        polled.power_metered, _rounded(polled.hashrate_ths, 2), _rounded(polled.efficiency_w_per_ths, 2),
+        _rounded(polled.accounted_power_w, 1),
         polled.pcb_temp_c, polled.chip_temp_c, polled.fan_duty_percent, fans_not_ok, polled.throttled_percent,
-        polled.uptime_s, miner.managed, held, miner.hold_until if held else None, miner.hold_reason if held else None,
-        miner.retired, polled.power_factor, polled.hashrate_factor, polled.learned_at, str(why.decision), why.reason,
-        polled.missed_polls, polled.last_error, miner.adoption_error, polled.polled_at, miner.last_seen_at,
-        miner.created_at,
+        polled.uptime_s, miner.managed, held, formats.iso(miner.hold_until if held else None),
+        miner.hold_reason if held else None, miner.retired, _rounded(polled.power_factor, 4),
+        _rounded(polled.hashrate_factor, 4), formats.iso(polled.learned_at), str(why.decision), why.reason,
+        polled.missed_polls, polled.last_error, miner.adoption_error, formats.iso(polled.polled_at),
+        formats.iso(miner.last_seen_at), formats.iso(miner.created_at),
     )  # fmt: skip
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    """To the digits that mean something."""
+    return None if value is None else round(value, digits)
 
 
 class _Unpolled:

@@ -121,12 +121,18 @@ def problems() -> dict[str, str]:
         "any": _("any problem"),
         "offline": _("offline"),
         "failing": _("in failure"),
-        "not_applied": _("last change not applied"),
+        "trouble": _("in failure, or last change not taken"),
+        "not_applied": _("last change not taken"),
+        "failed": _("last change failed"),
+        "unapplied": _("last change sent, but not applied"),
         "above_max": _("above its max preset"),
         "no_max_preset": _("no max preset"),
+        "no_model": _("unknown model"),
         "no_key": _("not opened: no API key"),
         "held": _("held by an operator"),
         "stopped": _("stopped"),
+        "stopped_by_us": _("stopped by PowerHive"),
+        "stopped_by_others": _("stopped by somebody else"),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the run-time settings mean and what they may be (app/core/settings.py)."""
+"""What the run-time settings mean and what they may be (app/core/settings.py); reasons in their history."""
 
 from __future__ import annotations
 
@@ -53,4 +53,6 @@ SAYINGS = (
     say("how long that room must last (economic: or two readings with fast_raise_percent to spare)"),
     say("limit on raises"),
     say("limit on cuts that are no emergency"),
+    say("back to the default"),
+    say("the plant owner's questionnaire"),
 )
