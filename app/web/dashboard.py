@@ -15,7 +15,7 @@ from app.store import commands, freshness, headlines, status_board
 from app.store.status_board import StatusBoard
 from app.web import chart, dashboard_parts, page, plant_chart
 from app.web.attention import SHOWN_MINERS
-from app.web.forms import MarginForm, ModeForm
+from app.web.forms import MarginForm, ModeForm, refusal
 from app.web.language import language, zone
 from app.web.orders_form import OrderForm
 
@@ -29,6 +29,18 @@ class Refused:
     margin: MarginForm | None = None
     mode: ModeForm | None = None
     order: tuple[str, OrderForm] | None = None
+
+    @property
+    def notice(self) -> tuple[str, str] | None:
+        """What the top of the page says of it: the sentence, and the id of the field that says it in full."""
+        if self.order is not None:
+            kind, form = self.order
+            return refusal(form, {name: f"{kind}-{name}" for name in ("word", "reason")})
+        if self.mode is not None:
+            return refusal(self.mode, {"mode": "mode-0", "sure": "sure", "reason": "reason"})
+        if self.margin is not None:
+            return refusal(self.margin, {"safety_margin_percent": "safety_margin_percent"})
+        return None
 
 
 @bp.get("/")
@@ -80,6 +92,7 @@ def show(refused: Refused | None = None, status: int = 200) -> Response:
         interval_s=_config().balance_interval_s,
         margin_form=refused.margin or MarginForm(formdata=None, data=margin),
         mode_form=refused.mode or ModeForm(formdata=None, data={"mode": settings.mode}),
+        refused=refused.notice,
         mode_refused=refused.mode is not None,
         orders=_orders(board, refused.order),
         spans=plant_chart.spans(),

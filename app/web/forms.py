@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -49,6 +49,12 @@ def printable(_form: FlaskForm, field: Field) -> None:
     """Refuse control characters."""
     if field.data and not field.data.isprintable():
         raise ValidationError(_("Leave out line breaks and control characters."))
+
+
+def refusal(form: FlaskForm, ids: Mapping[str, str]) -> tuple[str, str]:
+    """Return the first message of a refused form, and the id of its field in the page. `ids`: those, by name."""
+    name, errors = next((name, errors) for name, errors in form.errors.items() if name in ids)
+    return str(errors[0]), ids[name]
 
 
 def _reason() -> StringField:

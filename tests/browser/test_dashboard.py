@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from app import clock
 from app.store import commands
 from tests import factories
+from tests.browser.axe import serious_anywhere
 from tests.browser.conftest import LOST_NOISE, Server, Watch
 
 pytestmark = pytest.mark.browser
@@ -116,7 +117,8 @@ def test_everything_works_without_javascript(browser: Any, server: Server) -> No
     page.get_by_text("Saved: 13 %").wait_for()
     page.get_by_label("Safety margin").fill("99")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("The margin must be from 0 to 50 %.").wait_for()
+    page.locator("#margin-form").get_by_text("The margin must be from 0 to 50 %.").wait_for()
+    expect(page.get_by_role("alert")).to_contain_text("The margin must be from 0 to 50 %.")
     page.goto(server.url + "/miners")
     page.get_by_role("switch", name="C1-00").click()
     page.locator("#managed-020000000000[aria-checked=true]").wait_for()
@@ -143,7 +145,7 @@ def test_stopping_the_farm_needs_the_word_and_shows_what_became_of_it(app: Flask
     page.locator(".order.stop_all summary").click()
     page.get_by_label("Type STOP to confirm").fill("yes")
     page.get_by_role("button", name="Stop all").click()
-    page.get_by_text("Type STOP to confirm; nothing was ordered.").wait_for()
+    page.locator("#stop_all-word-error").get_by_text("Type STOP to confirm; nothing was ordered.").wait_for()
     page.get_by_label("Type STOP to confirm").fill("stop")
     page.get_by_role("button", name="Stop all").click()
     page.get_by_text("Ordered: Stop all.").wait_for()
@@ -156,6 +158,31 @@ def test_stopping_the_farm_needs_the_word_and_shows_what_became_of_it(app: Flask
     refresh_now(page)
     page.get_by_text("The next cycle stops all miners.").wait_for()
     expect(state).to_have_text("done")
+
+
+@pytest.mark.parametrize("refused", ["order", "mode"])
+def test_on_a_phone_a_refusal_is_seen_at_once_and_leads_to_its_field(page: Any, server: Server, refused: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(server.url)
+    if refused == "order":
+        page.locator(".order.stop_all summary").click()
+        page.get_by_label("Type STOP to confirm").fill("STPO")
+        page.get_by_role("button", name="Stop all").click()
+        sentence, field = "Type STOP to confirm; nothing was ordered.", page.get_by_label("Type STOP to confirm")
+    else:
+        page.locator(".modes summary").click()
+        page.get_by_role("radio", name="Armed").check()
+        page.get_by_role("button", name="Change mode").click()
+        sentence, field = "Tick this to arm; the mode was not changed.", page.locator("#sure")
+    notice = page.locator("main > .notice.bad:not([hidden])")
+    expect(notice).to_contain_text(sentence)
+    expect(notice).to_be_focused()
+    box = notice.bounding_box()
+    assert 0 <= box["y"] < box["y"] + box["height"] < 400
+    notice.get_by_role("link", name="Show").click()
+    expect(field).to_be_focused()
+    expect(field).to_be_in_viewport()
+    assert serious_anywhere(page) == set()
 
 
 def test_an_open_order_and_its_half_typed_word_survive_a_refresh(app: Flask, page: Any, server: Server) -> None:
@@ -176,7 +203,7 @@ def test_arming_says_what_it_will_do_and_needs_a_tick(page: Any, server: Server)
     page.locator(".modes summary").click()
     page.get_by_text("commands 8 managed miners").click()
     page.get_by_role("button", name="Change mode").click()
-    page.get_by_text("Tick this to arm").wait_for()
+    page.locator(".modes").get_by_text("Tick this to arm").wait_for()
     page.get_by_label("Yes, let PowerHive command these miners").check()
     page.get_by_role("radio", name="Armed").check()
     page.get_by_role("button", name="Change mode").click()

@@ -13,6 +13,7 @@ from app.extensions import db
 from app.models import Miner, SettingChange
 from app.store import settings
 from app.web import forms
+from tests.notice import notice
 
 Token = Callable[[], str]
 BAD_MARGINS = [
@@ -60,6 +61,7 @@ def test_a_bad_margin_is_refused_beside_its_field(app: Flask, client: FlaskClien
     assert answer.status_code == 422
     assert 'id="safety_margin_percent-error"' in answer.text
     assert 'aria-invalid="true"' in answer.text
+    assert notice(answer.text)[1] == "safety_margin_percent"
     assert margin(app) == 10.0
 
 
@@ -128,7 +130,9 @@ def test_the_mode_changes_with_its_reason(app: Flask, client: FlaskClient, token
     ],
 )
 def test_a_bad_mode_is_refused(app: Flask, client: FlaskClient, token: Token, data: dict[str, str]) -> None:
-    assert client.post("/settings/mode", data={**data, "csrf_token": token()}).status_code == 422
+    answer = client.post("/settings/mode", data={**data, "csrf_token": token()})
+    assert answer.status_code == 422
+    assert notice(answer.text)[1] in ("mode-0", "sure", "reason")
     with app.app_context():
         assert settings.load().mode == "observe"
 
@@ -139,6 +143,7 @@ def test_arming_needs_a_tick_and_says_so(client: FlaskClient, farm: None, token:
     assert "Tick this to arm; the mode was not changed." in answer.text
     assert 'value="first night"' in answer.text
     assert re.search(r'<details class="card modes" open>', answer.text)
+    assert notice(answer.text) == ("Tick this to arm; the mode was not changed.", "sure")
 
 
 def test_an_armed_farm_needs_no_tick_to_stay_armed(client: FlaskClient, token: Token) -> None:

@@ -17,6 +17,7 @@ from app.models import Command, Miner, MinerModel, MinerSample
 from app.redaction import Secret
 from app.store import commands, inspections
 from tests import factories
+from tests.notice import notice
 
 Token = Callable[[], str]
 MAC = "02:00:00:00:00:01"
@@ -200,6 +201,9 @@ def test_a_bad_order_is_refused_beside_its_field(
     told = re.search(r'aria-describedby="(preset[a-z-]*-error)"', answer.text)
     assert told
     assert f'id="{told[1]}"' in answer.text
+    sentence, field_id = notice(answer.text)
+    assert words in sentence
+    assert field_id == told[1].removesuffix("-error")
     assert 'aria-invalid="true"' in answer.text
     with app.app_context():
         assert db.session.query(Command).count() == 0
@@ -219,6 +223,15 @@ def test_an_order_leaves_a_command_and_a_hold(app: Flask, client: FlaskClient, f
     page = client.get(PAGE).text
     assert "Refused: the last change is too recent." in page
     assert "preset 1500" in page
+
+
+def test_an_order_for_a_miner_without_presets_is_refused_where_they_would_be(
+    app: Flask, client: FlaskClient, farm: None, token: Token
+) -> None:
+    with app.app_context():
+        bare = factories.miner(40, presets=[]).mac
+    answer = client.post(f"/miners/{bare}/preset", data={**ORDER, "preset": "", "csrf_token": token()})
+    assert notice(answer.text) == ("Choose a preset.", "preset")
 
 
 def test_an_order_without_a_hold_leaves_the_miner_to_the_balance(
@@ -274,6 +287,7 @@ def test_a_bad_hold_is_refused(app: Flask, client: FlaskClient, farm: None, toke
     good = {"hold_minutes": "60", "reason": "", "seen": seen(client, "hold"), "csrf_token": token()}
     answer = client.post(f"{PAGE}/hold", data={**good, **data})
     assert answer.status_code == 422
+    assert notice(answer.text)[1] in ("hold-minutes", "hold-reason")
     assert "field-error" in answer.text
     assert not stored(app).hold
 
@@ -317,6 +331,7 @@ def test_a_bad_label_is_refused_and_kept_in_the_field(
     answer = client.post(f"{PAGE}/label", data=data)
     assert answer.status_code == 422
     assert 'aria-describedby="label-error"' in answer.text
+    assert notice(answer.text)[1] == "label"
     assert stored(app).label == "C1-01"
 
 
@@ -333,6 +348,7 @@ def test_a_bad_password_is_refused_and_not_shown(
     answer = client.post(f"{PAGE}/unlock-password", data={"unlock_password": password, "csrf_token": token()})
     assert answer.status_code == 422
     assert 'aria-describedby="unlock_password-error"' in answer.text
+    assert notice(answer.text)[1] == "unlock_password"
     assert "x" * 121 not in answer.text
     assert stored(app).unlock_password is None
 
@@ -350,9 +366,11 @@ def test_to_retire_a_miner_one_must_be_sure(app: Flask, client: FlaskClient, far
     refused = client.post(f"{PAGE}/retire", data={"csrf_token": token()})
     assert refused.status_code == 422
     assert "draws no power any more" in refused.text
+    assert notice(refused.text) == ("Say that it draws no power any more.", "sure")
     assert not stored(app).retired
     assert client.post(f"{PAGE}/retire", data={"sure": "y", "csrf_token": token()}).status_code == 303
     assert stored(app).retired
+    assert notice(client.post(f"{PAGE}/retire", data={"csrf_token": token()}).text)[1] == "sure"  # from an old page
     assert client.post(f"{PAGE}/preset", data={**ORDER, "csrf_token": token()}).status_code == 409
     assert client.post(f"{PAGE}/retire", data={"back": "1", "csrf_token": token()}).status_code == 303
     assert not stored(app).retired

@@ -15,6 +15,7 @@ from app.store import settings as settings_store
 from app.store.rungs import Rung
 from app.store.snapshot import change_view
 from app.web import formats, page
+from app.web.forms import refusal
 from app.web.miners import history
 from app.web.miners import view as views
 from app.web.miners.blueprint import bp
@@ -23,6 +24,13 @@ from app.web.words import gettext as _
 
 EVENTS = 20
 HOLD_COLUMNS = ("hold", "hold_until", "hold_reason")
+FIELD_IDS = {
+    "preset_form": {"preset": "preset", "hold_minutes": "preset-hold", "reason": "preset-reason"},
+    "hold_form": {"hold_minutes": "hold-minutes", "reason": "hold-reason"},
+    "label_form": {"label": "label"},
+    "password_form": {"unlock_password": "unlock_password"},
+    "retire_form": {"sure": "sure"},
+}  # of each form's fields in the page, by name
 ON_ITS_WAY = ("sending", "sent", "unknown")
 
 
@@ -87,6 +95,15 @@ def load(miner: Miner) -> Picture:
     return Picture(miner, settings, rungs.ladder_of(facts, settings), changes, cooldown_s)
 
 
+def _refusal(forms: dict[str, Any]) -> tuple[str, str] | None:
+    """What the top of the page says of a refused form: the sentence, and the id of the field that says it in full."""
+    found = next(((form, FIELD_IDS[name]) for name, form in forms.items()), None)
+    if found is None:
+        return None
+    sentence, field_id = refusal(*found)
+    return formats.said(sentence), field_id
+
+
 def show(mac: str, *, status: int = 200, forms: dict[str, Any] | None = None) -> Response:
     """The whole page; `forms`: those that were refused, with their values and messages, by name."""
     view = views.current()
@@ -98,6 +115,7 @@ def show(mac: str, *, status: int = 200, forms: dict[str, Any] | None = None) ->
         status=status,
         settings=picture.settings,
         view=view,
+        refused=_refusal(forms or {}),
         place=fleet_list.place(miner, view.fleet_filter(), view.sort),
         boards=_boards(picture),
         charts=[
