@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, make_response, render_templa
 
 from app import clock
 from app.config import Config
-from app.core.types import Mode, Override
+from app.core.types import Mode
 from app.store import commands, freshness, headlines, status_board
 from app.store.status_board import StatusBoard
 from app.web import chart, dashboard_parts, page, plant_chart
@@ -117,6 +117,7 @@ def _parts(board: StatusBoard) -> dict[str, Any]:
         "attention": dashboard_parts.attention_of(board, silent),
         "sources": dashboard_parts.sources(board, at),
         "events": tuple(headlines.newest_events(dashboard_parts.SHOWN_EVENTS)),
+        "in_force": dashboard_parts.in_force(board.settings),
     }
 
 
@@ -135,8 +136,7 @@ def _orders(board: StatusBoard, refused: tuple[str, OrderForm] | None) -> list[d
             "name": names[kind],
             "form": given.get(kind) or OrderForm(kind, formdata=None),
             "is_open": kind in given,
-            "in_force": override is in_force and kind != "resume",
-            "is_wanted": kind == "resume" and in_force is not Override.NONE,
+            "in_force": override is in_force,
         }
         for kind, override in commands.OVERRIDES.items()
     ]

@@ -11,12 +11,13 @@ from flask import Flask
 from playwright.sync_api import expect
 
 from app import clock
-from app.store import commands
+from app.store import commands, settings
 from tests import factories
 from tests.browser.axe import serious_anywhere
 from tests.browser.conftest import LOST_NOISE, Server, Watch
 
 pytestmark = pytest.mark.browser
+ZONE = "America/Sao_Paulo"
 
 
 def refresh_now(page: Any) -> None:
@@ -224,6 +225,34 @@ def test_the_time_left_counts_down(app: Flask, page: Any, server: Server) -> Non
     first = left.inner_text()
     page.wait_for_function("first => document.querySelector('[data-left-s]').textContent !== first", arg=first)
     expect(page.locator(".line")).to_contain_text("would raise in")
+
+
+def test_an_open_page_follows_what_others_put_into_force(app: Flask, page: Any, server: Server) -> None:
+    page.context.new_cdp_session(page).send("Emulation.setTimezoneOverride", {"timezoneId": ZONE})
+    page.goto(server.url)
+    page.locator(".modes summary").click()
+    reason = page.locator("#reason")
+    reason.fill("half a wo")
+    expect(page.locator("#times")).not_to_contain_text(ZONE)
+    with app.app_context():
+        settings.change("mode", "armed", "bob", None, clock.utcnow())
+        settings.change("override", "stop", "bob", None, clock.utcnow())
+    refresh_now(page)
+    expect(page.locator("#mode-heading")).to_have_text("Mode: armed")
+    expect(page.locator("a.mode")).to_have_text("Mode: armed")
+    expect(page.locator(".banner", has_text="Observing:")).to_have_count(0)
+    expect(page.locator(".banner.warn")).to_have_text("Stop all was ordered: managed miners do not mine until resume.")
+    expect(page.locator(".order.stop_all summary .mark")).to_have_text("in force")
+    expect(page.locator("#times")).to_contain_text(ZONE)
+    expect(reason).to_have_value("half a wo")
+    expect(reason).to_be_focused()
+    expect(page.get_by_role("radio", name="Observe")).to_be_checked()
+    assert serious_anywhere(page) == set()
+    with app.app_context():
+        settings.change("override", "none", "bob", None, clock.utcnow())
+    refresh_now(page)
+    expect(page.locator(".order.stop_all summary .mark")).to_have_count(0)
+    expect(page.locator(".banner.warn")).to_have_count(0)
 
 
 def test_only_what_changed_is_put_into_the_page(app: Flask, page: Any, server: Server) -> None:
