@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from app.config import Config
 from app.core.types import Mode
 from app.store import commands, freshness, headlines, status_board
 from app.store.status_board import StatusBoard
-from app.web import chart, dashboard_parts, page, plant_chart
+from app.web import chart, dashboard_parts, page, plant_chart, setting_words
 from app.web.attention import SHOWN_MINERS
 from app.web.forms import MarginForm, ModeForm, refusal
 from app.web.language import language, zone
@@ -81,7 +82,8 @@ def show(refused: Refused | None = None, status: int = 200) -> Response:
     board = status_board.load(clock.stamp())
     parts, refused, settings = _parts(board), refused or Refused(), board.settings
     span, _seconds = chart.span_s(request.args.get("span"))
-    margin = {"safety_margin_percent": settings.safety_margin_percent}
+    margin, mode = settings.safety_margin_percent, settings.mode
+    as_loaded = {"safety_margin_percent": margin, "seen": json.dumps(margin)}
     return page.render(
         "dashboard/index.html",
         status=status,
@@ -90,14 +92,15 @@ def show(refused: Refused | None = None, status: int = 200) -> Response:
         version=".".join(("", *_versions(parts).values())),  # no mark yet: it would cost a query more
         board=board,
         interval_s=_config().balance_interval_s,
-        margin_form=refused.margin or MarginForm(formdata=None, data=margin),
-        mode_form=refused.mode or ModeForm(formdata=None, data={"mode": settings.mode}),
+        margin_form=refused.margin or MarginForm(formdata=None, data=as_loaded),
+        mode_form=refused.mode or ModeForm(formdata=None, data={"mode": mode, "seen": json.dumps(mode)}),
         refused=refused.notice,
         mode_refused=refused.mode is not None,
         orders=_orders(board, refused.order),
         spans=plant_chart.spans(),
         span=span,
-        armed=settings.mode is Mode.ARMED,
+        armed=mode is Mode.ARMED,
+        value=setting_words.value,
         saved=None,
         why=dashboard_parts.reason_of,
     )

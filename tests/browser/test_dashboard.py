@@ -64,6 +64,25 @@ def test_the_margin_is_saved_and_refused_in_place(page: Any, server: Server) -> 
     assert page.url == server.url + "/"
 
 
+def test_a_margin_that_another_changed_is_kept_as_typed_in_place(
+    app: Flask, page: Any, server: Server, watch: Watch
+) -> None:
+    watch.allowed.append("409 (CONFLICT)")
+    page.goto(server.url)
+    with app.app_context():
+        settings.change("safety_margin_percent", 20, "bob", "dry season", clock.utcnow())
+    field, save = page.get_by_label("Safety margin"), page.get_by_role("button", name="Save")
+    field.fill("15")
+    save.click()
+    page.get_by_text("Somebody else changed the same setting meanwhile.").wait_for()
+    expect(page.locator("#margin-form")).to_contain_text("by bob, was 10")
+    expect(field).to_have_value("15")
+    expect(page.locator("#refused")).to_be_hidden()
+    assert serious_anywhere(page) == set()
+    save.click()
+    page.get_by_text("Saved: 15 %").wait_for()
+
+
 def test_it_says_when_contact_is_lost_and_when_it_is_back(app: Flask, page: Any, server: Server, watch: Watch) -> None:
     watch.allowed += LOST_NOISE
     page.goto(server.url)
