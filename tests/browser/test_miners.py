@@ -175,11 +175,12 @@ def test_one_miner_refreshes_beside_a_half_typed_form(app: Flask, page: Any, ser
     page.goto(f"{server.url}/miners/{MAC}")
     page.locator("#chart-power canvas").wait_for()
     page.locator("#label").fill("half")
-    change(app, power_w=1777)
+    change(app, power_w=1777, hold=True, hold_reason="theirs")
     refresh_now(page)
     page.get_by_text("1,777").first.wait_for()
     expect(page.locator("#label")).to_have_value("half")
     expect(page.locator("#label")).to_be_focused()
+    expect(page.locator("#hold-state")).to_have_text("Held until it is released: theirs")
 
 
 def test_a_preset_by_hand_shows_what_it_means_before_and_after(app: Flask, page: Any, server: Server) -> None:
