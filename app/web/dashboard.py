@@ -87,6 +87,7 @@ def show(refused: Refused | None = None, status: int = 200) -> Response:
     return page.render(
         "dashboard/index.html",
         status=status,
+        page_of="dashboard",  # also where an order or a setting was refused
         settings=settings,
         parts=parts,
         version=".".join(("", *_versions(parts).values())),  # no mark yet: it would cost a query more

@@ -146,6 +146,7 @@ def test_arming_needs_a_tick_and_says_so(client: FlaskClient, farm: None, token:
     assert 'value="first night"' in answer.text
     assert re.search(r'<details class="card modes" open>', answer.text)
     assert notice(answer.text) == ("Tick this to arm; the mode was not changed.", "sure")
+    assert re.findall(r'<a href="([^"]+)" aria-current="page">', answer.text) == ["/"]
 
 
 def test_an_armed_farm_needs_no_tick_to_stay_armed(client: FlaskClient, token: Token) -> None:
