@@ -52,6 +52,12 @@ def values() -> list[SettingValue]:
     return [SettingValue(spec, in_force[name], by_name.get(name)) for name, spec in rules.SPECS.items()]
 
 
+def newest(name: str) -> SettingValue:
+    """Return one setting in force, with its rules and its latest change."""
+    changes = select(SettingChange).where(SettingChange.name == name).order_by(SettingChange.id.desc()).limit(1)
+    return SettingValue(rules.SPECS[name], getattr(load(), name), db.session.scalars(changes).first())
+
+
 def history(limit: int = 100) -> list[SettingChange]:
     """Return the latest changes of settings, newest first."""
     return list(db.session.scalars(select(SettingChange).order_by(SettingChange.id.desc()).limit(limit)))

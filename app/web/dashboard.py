@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,12 @@ from flask import Blueprint, Response, current_app, make_response, render_templa
 
 from app import clock
 from app.config import Config
-from app.core.types import Mode, Override
+from app.core.types import Mode
 from app.store import commands, freshness, headlines, status_board
 from app.store.status_board import StatusBoard
-from app.web import chart, dashboard_parts, page, plant_chart
+from app.web import chart, dashboard_parts, page, plant_chart, setting_words
 from app.web.attention import SHOWN_MINERS
-from app.web.forms import MarginForm, ModeForm
+from app.web.forms import MarginForm, ModeForm, refusal
 from app.web.language import language, zone
 from app.web.orders_form import OrderForm
 
@@ -29,6 +30,18 @@ class Refused:
     margin: MarginForm | None = None
     mode: ModeForm | None = None
     order: tuple[str, OrderForm] | None = None
+
+    @property
+    def notice(self) -> tuple[str, str] | None:
+        """What the top of the page says of it: the sentence, and the id of the field that says it in full."""
+        if self.order is not None:
+            kind, form = self.order
+            return refusal(form, {name: f"{kind}-{name}" for name in ("word", "reason")})
+        if self.mode is not None:
+            return refusal(self.mode, {"mode": "mode-0", "sure": "sure", "reason": "reason"})
+        if self.margin is not None:
+            return refusal(self.margin, {"safety_margin_percent": "safety_margin_percent"})
+        return None
 
 
 @bp.get("/")
@@ -69,22 +82,26 @@ def show(refused: Refused | None = None, status: int = 200) -> Response:
     board = status_board.load(clock.stamp())
     parts, refused, settings = _parts(board), refused or Refused(), board.settings
     span, _seconds = chart.span_s(request.args.get("span"))
-    margin = {"safety_margin_percent": settings.safety_margin_percent}
+    margin, mode = settings.safety_margin_percent, settings.mode
+    as_loaded = {"safety_margin_percent": margin, "seen": json.dumps(margin)}
     return page.render(
         "dashboard/index.html",
         status=status,
+        page_of="dashboard",  # also where an order or a setting was refused
         settings=settings,
         parts=parts,
         version=".".join(("", *_versions(parts).values())),  # no mark yet: it would cost a query more
         board=board,
         interval_s=_config().balance_interval_s,
-        margin_form=refused.margin or MarginForm(formdata=None, data=margin),
-        mode_form=refused.mode or ModeForm(formdata=None, data={"mode": settings.mode}),
+        margin_form=refused.margin or MarginForm(formdata=None, data=as_loaded),
+        mode_form=refused.mode or ModeForm(formdata=None, data={"mode": mode, "seen": json.dumps(mode)}),
+        refused=refused.notice,
         mode_refused=refused.mode is not None,
         orders=_orders(board, refused.order),
         spans=plant_chart.spans(),
         span=span,
-        armed=settings.mode is Mode.ARMED,
+        armed=mode is Mode.ARMED,
+        value=setting_words.value,
         saved=None,
         why=dashboard_parts.reason_of,
     )
@@ -104,6 +121,7 @@ def _parts(board: StatusBoard) -> dict[str, Any]:
         "attention": dashboard_parts.attention_of(board, silent),
         "sources": dashboard_parts.sources(board, at),
         "events": tuple(headlines.newest_events(dashboard_parts.SHOWN_EVENTS)),
+        "in_force": dashboard_parts.in_force(board.settings),
     }
 
 
@@ -122,8 +140,7 @@ def _orders(board: StatusBoard, refused: tuple[str, OrderForm] | None) -> list[d
             "name": names[kind],
             "form": given.get(kind) or OrderForm(kind, formdata=None),
             "is_open": kind in given,
-            "in_force": override is in_force and kind != "resume",
-            "is_wanted": kind == "resume" and in_force is not Override.NONE,
+            "in_force": override is in_force,
         }
         for kind, override in commands.OVERRIDES.items()
     ]

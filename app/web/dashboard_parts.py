@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from app.core.outlook import Step
 from app.core.readings import SourceKind, Stamp
-from app.core.types import BalanceStatus
+from app.core.types import BalanceStatus, Mode, Override, Settings
 from app.models import PlantSource
+from app.store import commands
 from app.store.headlines import EventHeadline, OrderHeadline, SilentMiner
 from app.store.status_board import StatusBoard
-from app.web import attention, formats, headline
+from app.web import attention, formats, headline, page
 from app.web.attention import Problem
 from app.web.words import gettext as _
 from app.web.words import ngettext
@@ -109,6 +110,16 @@ class Order:
     result: str
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What people have put into force. It is said all over the page: at its top, over the mode's form, on orders."""
+
+    mode: Mode
+    mode_banner: str | None
+    override_banner: str | None
+    orders: tuple[tuple[str, bool], ...]  # (kind, whether it is in force)
+
+
 def version(picture: object, reader: str) -> str:
     """Return what changes whenever the picture, or who it is for (language and zone), does."""
     return hashlib.sha256(f"{reader}{picture!r}".encode()).hexdigest()[:10]
@@ -163,6 +174,12 @@ def order(found: OrderHeadline | None, at: Stamp) -> Order | None:
         order_words().get(found.kind, found.kind), found.created_by, found.created_at, kind, state,
         formats.said(found.result) if found.result else "",
     )  # fmt: skip
+
+
+def in_force(settings: Settings) -> InForce:
+    """Return the picture of what people have put into force."""
+    orders = {kind: override for kind, override in commands.OVERRIDES.items() if override is not Override.NONE}
+    return InForce(**page.banners(settings), orders=tuple((kind, settings.override is orders[kind]) for kind in orders))
 
 
 def order_words() -> dict[str, str]:

@@ -69,6 +69,11 @@ def moment(value: datetime | None) -> str:
     return _local(value.replace(microsecond=0), zone_of_reader(), str(locale()))
 
 
+def minute(value: datetime) -> str:
+    """`23 Nov 18:05`, at the reader's local time."""
+    return _local(value.replace(second=0, microsecond=0), zone_of_reader(), str(locale()), "d MMM HH:mm")
+
+
 def iso(value: datetime | None) -> str:
     """For `<time datetime>` and for programs: `2026-11-23T18:05:09Z`."""
     return "" if value is None else value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -162,6 +167,6 @@ def _marks(language: str, territory: str | None) -> dict[int, str]:
 
 
 @lru_cache(maxsize=4096)
-def _local(value: datetime, zone: str, name: str) -> str:
+def _local(value: datetime, zone: str, name: str, pattern: str = "d MMM HH:mm:ss") -> str:
     local = value.astimezone(get_timezone(zone))
-    return format_datetime(local, "d MMM HH:mm:ss", locale=Locale.parse(name)).replace(".", "")
+    return format_datetime(local, pattern, locale=Locale.parse(name)).replace(".", "")

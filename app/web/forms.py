@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, FloatField, RadioField, SelectField, StringField, ValidationError
+from wtforms import (
+    BooleanField,
+    Field,
+    FloatField,
+    HiddenField,
+    RadioField,
+    SelectField,
+    StringField,
+    ValidationError,
+)
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired, Length, NumberRange
 from wtforms.widgets import TextInput
 
 from app.core.settings import SPECS
 from app.core.types import Mode
+from app.store.settings import SettingValue
 from app.web.words import gettext as _
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}([.,][0-9]{1,12})?")
@@ -51,11 +62,33 @@ def printable(_form: FlaskForm, field: Field) -> None:
         raise ValidationError(_("Leave out line breaks and control characters."))
 
 
+def refusal(form: FlaskForm, ids: Mapping[str, str]) -> tuple[str, str]:
+    """Return the first message of a refused form, and the id of its field in the page. `ids`: those, by name."""
+    name, errors = next((name, errors) for name, errors in form.errors.items() if name in ids)
+    return str(errors[0]), ids[name]
+
+
 def _reason() -> StringField:
     return StringField(_l("Reason (optional)"), [Length(max=300, message=_l("At most 300 characters.")), printable])
 
 
-class MarginForm(FlaskForm):  # type: ignore[misc]
+class SettingForm(FlaskForm):  # type: ignore[misc]
+    """A form of one setting, whose field has the setting's name. A program need not say what it has `seen`."""
+
+    seen = HiddenField()  # the value that the form was loaded with, as JSON
+    newer: SettingValue | None = None  # what somebody else put into force meanwhile
+
+    def look_again(self, newer: SettingValue) -> None:
+        """Keep what was typed, take what is in force now as seen, and say whose it is."""
+        self.newer = newer
+        self.seen.data = json.dumps(newer.value)
+        self[newer.spec.name].errors = [
+            _("Somebody else changed the same setting meanwhile. What you wrote is kept and nothing was saved: look at "
+              "the newest value beside it, then save again.")
+        ]  # fmt: skip
+
+
+class MarginForm(SettingForm):
     """The safety margin, in percent of the available power."""
 
     safety_margin_percent = PlainFloatField(
@@ -71,7 +104,7 @@ class MarginForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class ModeForm(FlaskForm):  # type: ignore[misc]
+class ModeForm(SettingForm):
     """Observe, armed or off, and why. The page says what each means."""
 
     mode = RadioField(

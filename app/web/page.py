@@ -23,15 +23,17 @@ def install(app: Flask) -> None:
 
 def render(template: str, *, status: int = 200, settings: Settings | None = None, **context: Any) -> Response:
     """Render a whole page with the banners that every page carries. `settings`: as already loaded, saves a query."""
-    in_force = settings or settings_store.load()
-    body = render_template(
-        template,
-        mode=in_force.mode,
-        mode_banner=_mode_banner(in_force.mode),
-        override_banner=_override_banner(in_force.override),
-        **context,
-    )
+    body = render_template(template, **banners(settings or settings_store.load()), **context)
     return make_response(body, status)
+
+
+def banners(settings: Settings) -> dict[str, Any]:
+    """Return what every page says of the mode and of an order for the whole farm."""
+    return {
+        "mode": settings.mode,
+        "mode_banner": _mode_banner(settings.mode),
+        "override_banner": _override_banner(settings.override),
+    }
 
 
 def url_of(endpoint: str, **values: Any) -> str:

@@ -38,13 +38,7 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
 
     def seen(self) -> dict[str, Any]:
         """Return what the form was loaded with; what is damaged is left out, so that it equals nothing."""
-        found: dict[str, Any] = {}
-        for name in self.names:
-            try:
-                found[name] = SPECS[name].check(json.loads(self[SEEN + name].data or ""))
-            except (ValueError, SettingError):
-                continue
-        return found
+        return {key: value for name in self.names for key, value in as_seen(name, self[SEEN + name].data).items()}
 
     def look_again(self, in_force: Mapping[str, Any]) -> None:
         """Keep what was typed, and take what is in force now as seen."""
@@ -64,6 +58,14 @@ def form(names: Iterable[str], in_force: Mapping[str, Any] | None = None, **fiel
     values = {name: text(in_force[name]) for name in names}
     values |= {SEEN + name: json.dumps(in_force[name]) for name in names}
     return kind(formdata=None, data=values)
+
+
+def as_seen(name: str, written: str | None) -> dict[str, Any]:
+    """Return the value, by its setting's name, that a form was loaded with; what is damaged is nobody's: nothing."""
+    try:
+        return {name: SPECS[name].check(json.loads(written or ""))}
+    except (ValueError, RecursionError, SettingError):
+        return {}
 
 
 def text(value: Any) -> str:

@@ -11,11 +11,13 @@ from flask import Flask
 from playwright.sync_api import expect
 
 from app import clock
-from app.store import commands
+from app.store import commands, settings
 from tests import factories
+from tests.browser.axe import serious_anywhere
 from tests.browser.conftest import LOST_NOISE, Server, Watch
 
 pytestmark = pytest.mark.browser
+ZONE = "America/Sao_Paulo"
 
 
 def refresh_now(page: Any) -> None:
@@ -60,6 +62,25 @@ def test_the_margin_is_saved_and_refused_in_place(page: Any, server: Server) -> 
     page.get_by_text("Saved: 12.5 %").wait_for()
     page.get_by_text("12.5 % margin").wait_for()
     assert page.url == server.url + "/"
+
+
+def test_a_margin_that_another_changed_is_kept_as_typed_in_place(
+    app: Flask, page: Any, server: Server, watch: Watch
+) -> None:
+    watch.allowed.append("409 (CONFLICT)")
+    page.goto(server.url)
+    with app.app_context():
+        settings.change("safety_margin_percent", 20, "bob", "dry season", clock.utcnow())
+    field, save = page.get_by_label("Safety margin"), page.get_by_role("button", name="Save")
+    field.fill("15")
+    save.click()
+    page.get_by_text("Somebody else changed the same setting meanwhile.").wait_for()
+    expect(page.locator("#margin-form")).to_contain_text("by bob, was 10")
+    expect(field).to_have_value("15")
+    expect(page.locator("#refused")).to_be_hidden()
+    assert serious_anywhere(page) == set()
+    save.click()
+    page.get_by_text("Saved: 15 %").wait_for()
 
 
 def test_it_says_when_contact_is_lost_and_when_it_is_back(app: Flask, page: Any, server: Server, watch: Watch) -> None:
@@ -136,7 +157,8 @@ def test_everything_works_without_javascript(browser: Any, server: Server) -> No
     page.get_by_text("Saved: 13 %").wait_for()
     page.get_by_label("Safety margin").fill("99")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("The margin must be from 0 to 50 %.").wait_for()
+    page.locator("#margin-form").get_by_text("The margin must be from 0 to 50 %.").wait_for()
+    expect(page.get_by_role("alert")).to_contain_text("The margin must be from 0 to 50 %.")
     page.goto(server.url + "/miners")
     page.get_by_role("switch", name="C1-00").click()
     page.locator("#managed-020000000000[aria-checked=true]").wait_for()
@@ -163,7 +185,7 @@ def test_stopping_the_farm_needs_the_word_and_shows_what_became_of_it(app: Flask
     page.locator(".order.stop_all summary").click()
     page.get_by_label("Type STOP to confirm").fill("yes")
     page.get_by_role("button", name="Stop all").click()
-    page.get_by_text("Type STOP to confirm; nothing was ordered.").wait_for()
+    page.locator("#stop_all-word-error").get_by_text("Type STOP to confirm; nothing was ordered.").wait_for()
     page.get_by_label("Type STOP to confirm").fill("stop")
     page.get_by_role("button", name="Stop all").click()
     page.get_by_text("Ordered: Stop all.").wait_for()
@@ -176,6 +198,31 @@ def test_stopping_the_farm_needs_the_word_and_shows_what_became_of_it(app: Flask
     refresh_now(page)
     page.get_by_text("The next cycle stops all miners.").wait_for()
     expect(state).to_have_text("done")
+
+
+@pytest.mark.parametrize("refused", ["order", "mode"])
+def test_on_a_phone_a_refusal_is_seen_at_once_and_leads_to_its_field(page: Any, server: Server, refused: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(server.url)
+    if refused == "order":
+        page.locator(".order.stop_all summary").click()
+        page.get_by_label("Type STOP to confirm").fill("STPO")
+        page.get_by_role("button", name="Stop all").click()
+        sentence, field = "Type STOP to confirm; nothing was ordered.", page.get_by_label("Type STOP to confirm")
+    else:
+        page.locator(".modes summary").click()
+        page.get_by_role("radio", name="Armed").check()
+        page.get_by_role("button", name="Change mode").click()
+        sentence, field = "Tick this to arm; the mode was not changed.", page.locator("#sure")
+    notice = page.locator("main > .notice.bad:not([hidden])")
+    expect(notice).to_contain_text(sentence)
+    expect(notice).to_be_focused()
+    box = notice.bounding_box()
+    assert 0 <= box["y"] < box["y"] + box["height"] < 400
+    notice.get_by_role("link", name="Show").click()
+    expect(field).to_be_focused()
+    expect(field).to_be_in_viewport()
+    assert serious_anywhere(page) == set()
 
 
 def test_an_open_order_and_its_half_typed_word_survive_a_refresh(app: Flask, page: Any, server: Server) -> None:
@@ -196,7 +243,7 @@ def test_arming_says_what_it_will_do_and_needs_a_tick(page: Any, server: Server)
     page.locator(".modes summary").click()
     page.get_by_text("commands 8 managed miners").click()
     page.get_by_role("button", name="Change mode").click()
-    page.get_by_text("Tick this to arm").wait_for()
+    page.locator(".modes").get_by_text("Tick this to arm").wait_for()
     page.get_by_label("Yes, let PowerHive command these miners").check()
     page.get_by_role("radio", name="Armed").check()
     page.get_by_role("button", name="Change mode").click()
@@ -217,6 +264,34 @@ def test_the_time_left_counts_down(app: Flask, page: Any, server: Server) -> Non
     first = left.inner_text()
     page.wait_for_function("first => document.querySelector('[data-left-s]').textContent !== first", arg=first)
     expect(page.locator(".line")).to_contain_text("would raise in")
+
+
+def test_an_open_page_follows_what_others_put_into_force(app: Flask, page: Any, server: Server) -> None:
+    page.context.new_cdp_session(page).send("Emulation.setTimezoneOverride", {"timezoneId": ZONE})
+    page.goto(server.url)
+    page.locator(".modes summary").click()
+    reason = page.locator("#reason")
+    reason.fill("half a wo")
+    expect(page.locator("#times")).not_to_contain_text(ZONE)
+    with app.app_context():
+        settings.change("mode", "armed", "bob", None, clock.utcnow())
+        settings.change("override", "stop", "bob", None, clock.utcnow())
+    refresh_now(page)
+    expect(page.locator("#mode-heading")).to_have_text("Mode: armed")
+    expect(page.locator("a.mode")).to_have_text("Mode: armed")
+    expect(page.locator(".banner", has_text="Observing:")).to_have_count(0)
+    expect(page.locator(".banner.warn")).to_have_text("Stop all was ordered: managed miners do not mine until resume.")
+    expect(page.locator(".order.stop_all summary .mark")).to_have_text("in force")
+    expect(page.locator("#times")).to_contain_text(ZONE)
+    expect(reason).to_have_value("half a wo")
+    expect(reason).to_be_focused()
+    expect(page.get_by_role("radio", name="Observe")).to_be_checked()
+    assert serious_anywhere(page) == set()
+    with app.app_context():
+        settings.change("override", "none", "bob", None, clock.utcnow())
+    refresh_now(page)
+    expect(page.locator(".order.stop_all summary .mark")).to_have_count(0)
+    expect(page.locator(".banner.warn")).to_have_count(0)
 
 
 def test_only_what_changed_is_put_into_the_page(app: Flask, page: Any, server: Server) -> None:

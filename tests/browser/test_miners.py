@@ -175,11 +175,12 @@ def test_one_miner_refreshes_beside_a_half_typed_form(app: Flask, page: Any, ser
     page.goto(f"{server.url}/miners/{MAC}")
     page.locator("#chart-power canvas").wait_for()
     page.locator("#label").fill("half")
-    change(app, power_w=1777)
+    change(app, power_w=1777, hold=True, hold_reason="theirs")
     refresh_now(page)
     page.get_by_text("1,777").first.wait_for()
     expect(page.locator("#label")).to_have_value("half")
     expect(page.locator("#label")).to_be_focused()
+    expect(page.locator("#hold-state")).to_have_text("Held until it is released: theirs")
 
 
 def test_a_preset_by_hand_shows_what_it_means_before_and_after(app: Flask, page: Any, server: Server) -> None:
@@ -191,6 +192,19 @@ def test_a_preset_by_hand_shows_what_it_means_before_and_after(app: Flask, page:
     page.locator("#live .order").get_by_text("waiting").wait_for()
     with app.app_context():
         assert db.session.query(Command).one().arguments["preset"] == "1500"
+
+
+def test_on_a_phone_a_refusal_is_seen_at_once_and_leads_to_its_field(page: Any, server: Server) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{server.url}/miners/{MAC}")
+    page.get_by_role("button", name="Send").click()
+    notice = page.locator("main > .notice.bad:not([hidden])")
+    expect(notice).to_contain_text("Choose a preset.")
+    expect(notice).to_be_focused()
+    expect(notice).to_be_in_viewport()
+    notice.get_by_role("link", name="Show").click()
+    expect(page.locator("#preset")).to_be_focused()
+    expect(page.locator("#preset-error")).to_be_in_viewport()
 
 
 def test_the_span_of_a_chart_is_chosen_in_place(page: Any, server: Server) -> None:

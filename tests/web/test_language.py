@@ -47,6 +47,7 @@ def test_the_language_is_chosen_by_cookie_then_browser(app: Flask, accepted: str
 def test_moments_are_shown_at_the_readers_local_time(app: Flask, cookie: str, shown: str) -> None:
     with app.test_request_context("/", headers={"Cookie": f"timezone={cookie}"}):
         assert formats.moment(AT) == shown
+        assert formats.minute(AT) == shown.removesuffix(":09")
 
 
 def test_figures_are_written_as_the_reader_writes_them(app: Flask) -> None:

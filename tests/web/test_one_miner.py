@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -14,37 +13,14 @@ from app import clock
 from app.core.inspection import ChipReading, Inspection
 from app.extensions import db
 from app.models import Command, Miner, MinerModel, MinerSample
-from app.redaction import Secret
-from app.store import commands, inspections
+from app.store import commands, inspections, settings
 from tests import factories
+from tests.notice import notice
+from tests.one_miner import MAC, PAGE, change, stored
 
 Token = Callable[[], str]
-MAC = "02:00:00:00:00:01"
-PAGE = f"/miners/{MAC}"
 UNMANAGED, NO_CEILING = "/miners/02:00:00:00:00:00", "/miners/02:00:00:00:00:07"
 NOBODY = "/miners/02:00:00:00:ff:ff"
-
-
-def stored(app: Flask, mac: str = MAC) -> Miner:
-    with app.app_context():
-        miner = db.session.query(Miner).filter_by(mac=mac).one()
-        db.session.expunge_all()
-        return miner
-
-
-def change(app: Flask, mac: str = MAC, **values: object) -> None:
-    with app.app_context():
-        miner = db.session.query(Miner).filter_by(mac=mac).one()
-        for name, value in values.items():
-            setattr(miner if hasattr(Miner, name) else miner.status, name, value)
-        db.session.commit()
-
-
-def seen(client: FlaskClient, form: str) -> str:
-    """The mark of what the form showed."""
-    found = re.search(rf'action="{PAGE}/{form}".*?name="seen" value="([0-9a-f]+)"', client.get(PAGE).text, re.DOTALL)
-    assert found
-    return found[1]
 
 
 @pytest.mark.parametrize("part", ["", "/live", "/chart", "/consequence", "/inspection"])
@@ -139,6 +115,25 @@ def test_a_miners_live_part_holds_no_input(client: FlaskClient, farm: None) -> N
     assert live.strip() in client.get(PAGE).text or "data-age-s" in live
 
 
+def test_the_refresh_says_what_others_decided_meanwhile(app: Flask, client: FlaskClient, farm: None) -> None:
+    page = client.get(PAGE).text
+    names = ("hold-state", "mode-chip", "in-force", "times")
+    assert {name: page.count(f' id="{name}"') for name in names} == dict.fromkeys(names, 1)
+    assert '<p id="hold-state" hx-ext="morph">Not held.</p>' in page
+    change(app, hold=True, hold_reason="theirs")
+    with app.app_context():
+        settings.change("mode", "armed", "bob", None, clock.utcnow())
+        settings.change("override", "stop", "bob", None, clock.utcnow())
+    client.set_cookie("timezone", "America/Sao_Paulo")
+    live = client.get(f"{PAGE}/live").text
+    swap = 'hx-ext="morph" hx-swap-oob="morph">'
+    assert f'<p id="hold-state" {swap}Held until it is released: theirs</p>' in live
+    assert re.search(rf'<a id="mode-chip" class="mode mode-armed"[^>]*{swap}', live)
+    assert f'<div id="in-force" {swap}<p class="banner warn">Stop all was ordered' in live
+    assert f'<span id="times" {swap}Times: America/Sao_Paulo; ' in live
+    assert "<form" not in live
+
+
 # --- the charts -------------------------------------------------------------------------------------------------------
 
 
@@ -200,6 +195,9 @@ def test_a_bad_order_is_refused_beside_its_field(
     told = re.search(r'aria-describedby="(preset[a-z-]*-error)"', answer.text)
     assert told
     assert f'id="{told[1]}"' in answer.text
+    sentence, field_id = notice(answer.text)
+    assert words in sentence
+    assert field_id == told[1].removesuffix("-error")
     assert 'aria-invalid="true"' in answer.text
     with app.app_context():
         assert db.session.query(Command).count() == 0
@@ -219,6 +217,15 @@ def test_an_order_leaves_a_command_and_a_hold(app: Flask, client: FlaskClient, f
     page = client.get(PAGE).text
     assert "Refused: the last change is too recent." in page
     assert "preset 1500" in page
+
+
+def test_an_order_for_a_miner_without_presets_is_refused_where_they_would_be(
+    app: Flask, client: FlaskClient, farm: None, token: Token
+) -> None:
+    with app.app_context():
+        bare = factories.miner(40, presets=[]).mac
+    answer = client.post(f"/miners/{bare}/preset", data={**ORDER, "preset": "", "csrf_token": token()})
+    assert notice(answer.text) == ("Choose a preset.", "preset")
 
 
 def test_an_order_without_a_hold_leaves_the_miner_to_the_balance(
@@ -264,104 +271,6 @@ def test_the_consequence_names_cooldown_and_tuning(app: Flask, client: FlaskClie
     said = client.get(f"{PAGE}/consequence?preset=1500").text
     assert "refused for 29 more s" in said or "refused for 28 more s" in said
     assert "not tuned on this miner" in said
-
-
-# --- hold, label, password, retire ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("data", [{"hold_minutes": "1"}, {"hold_minutes": ""}, {"reason": "x" * 201}])
-def test_a_bad_hold_is_refused(app: Flask, client: FlaskClient, farm: None, token: Token, data: dict[str, str]) -> None:
-    good = {"hold_minutes": "60", "reason": "", "seen": seen(client, "hold"), "csrf_token": token()}
-    answer = client.post(f"{PAGE}/hold", data={**good, **data})
-    assert answer.status_code == 422
-    assert "field-error" in answer.text
-    assert not stored(app).hold
-
-
-def test_a_hold_has_end_and_reason_and_is_released(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
-    data = {"hold_minutes": "240", "reason": " fan ", "seen": seen(client, "hold"), "csrf_token": token()}
-    assert client.post(f"{PAGE}/hold", data=data).status_code == 303
-    held = stored(app)
-    assert held.hold_until is not None
-    assert (held.hold, held.hold_reason) == (True, "fan")
-    assert held.hold_until - clock.utcnow() > timedelta(minutes=239)
-    assert client.post(f"{PAGE}/release", data={"csrf_token": token()}).status_code == 303
-    assert (stored(app).hold, stored(app).hold_until, stored(app).hold_reason) == (False, None, None)
-
-
-@pytest.mark.parametrize("form", ["hold", "label"])
-def test_of_two_people_the_second_sees_what_the_first_wrote(
-    app: Flask, client: FlaskClient, farm: None, token: Token, form: str
-) -> None:
-    mine = {"hold_minutes": "60", "reason": "mine", "label": "mine", "seen": seen(client, form), "csrf_token": token()}
-    change(app, label="theirs", hold=True, hold_reason="theirs")
-    answer = client.post(f"{PAGE}/{form}", data=mine)
-    assert answer.status_code == 409
-    assert "Somebody else changed this meanwhile" in answer.text
-    assert 'value="theirs"' in answer.text
-    assert (stored(app).label, stored(app).hold_reason) == ("theirs", "theirs")
-    again = {**mine, "seen": seen(client, form)}
-    assert client.post(f"{PAGE}/{form}", data=again).status_code == 303
-
-
-def test_a_hold_without_its_mark_is_a_conflict(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
-    assert client.post(f"{PAGE}/hold", data={"hold_minutes": "60", "csrf_token": token()}).status_code == 409
-    assert not stored(app).hold
-
-
-@pytest.mark.parametrize("label", ["x" * 81, "a\x00b", "a\nb"])
-def test_a_bad_label_is_refused_and_kept_in_the_field(
-    app: Flask, client: FlaskClient, farm: None, token: Token, label: str
-) -> None:
-    data = {"label": label, "seen": seen(client, "label"), "csrf_token": token()}
-    answer = client.post(f"{PAGE}/label", data=data)
-    assert answer.status_code == 422
-    assert 'aria-describedby="label-error"' in answer.text
-    assert stored(app).label == "C1-01"
-
-
-def test_a_label_is_saved_without_its_blanks(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
-    data = {"label": " Rack 7 ", "seen": seen(client, "label"), "csrf_token": token()}
-    assert client.post(f"{PAGE}/label", data=data).status_code == 303
-    assert stored(app).label == "Rack 7"
-
-
-@pytest.mark.parametrize("password", ["", "x" * 121, "a\x00b"])
-def test_a_bad_password_is_refused_and_not_shown(
-    app: Flask, client: FlaskClient, farm: None, token: Token, password: str
-) -> None:
-    answer = client.post(f"{PAGE}/unlock-password", data={"unlock_password": password, "csrf_token": token()})
-    assert answer.status_code == 422
-    assert 'aria-describedby="unlock_password-error"' in answer.text
-    assert "x" * 121 not in answer.text
-    assert stored(app).unlock_password is None
-
-
-def test_a_password_goes_in_and_never_comes_out(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
-    data = {"unlock_password": " canary word ", "csrf_token": token()}
-    assert client.post(f"{PAGE}/unlock-password", data=data).status_code == 303
-    assert stored(app).unlock_password == Secret(" canary word ")
-    assert "canary" not in client.get(PAGE).text
-    assert client.post(f"{PAGE}/unlock-password", data={"default": "1", "csrf_token": token()}).status_code == 303
-    assert stored(app).unlock_password is None
-
-
-def test_to_retire_a_miner_one_must_be_sure(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
-    refused = client.post(f"{PAGE}/retire", data={"csrf_token": token()})
-    assert refused.status_code == 422
-    assert "draws no power any more" in refused.text
-    assert not stored(app).retired
-    assert client.post(f"{PAGE}/retire", data={"sure": "y", "csrf_token": token()}).status_code == 303
-    assert stored(app).retired
-    assert client.post(f"{PAGE}/preset", data={**ORDER, "csrf_token": token()}).status_code == 409
-    assert client.post(f"{PAGE}/retire", data={"back": "1", "csrf_token": token()}).status_code == 303
-    assert not stored(app).retired
-
-
-def test_its_switch_leads_back_to_its_page(app: Flask, client: FlaskClient, farm: None, token: Token) -> None:
-    answer = client.post(f"{PAGE}/managed?back=one&q=C1", data={"managed": "0", "csrf_token": token()})
-    assert (answer.status_code, answer.location) == (303, f"{PAGE}?q=C1")
-    assert not stored(app).managed
 
 
 # --- chips and answers ------------------------------------------------------------------------------------------------

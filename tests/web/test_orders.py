@@ -14,6 +14,7 @@ from app.extensions import db
 from app.models import Command
 from app.store import commands, settings
 from tests import factories
+from tests.notice import notice
 
 Token = Callable[[], str]
 
@@ -35,6 +36,9 @@ def test_without_the_word_nothing_is_ordered(
     assert f'id="{kind}-word" ' in answer.text
     assert f'aria-describedby="{kind}-word-error"' in answer.text
     assert 'value="river &lt;low&gt;"' in answer.text
+    sentence, field_id = notice(answer.text)
+    assert sentence.endswith("to confirm; nothing was ordered.")
+    assert field_id == f"{kind}-word"
     with app.app_context():
         assert db.session.query(Command).count() == 0
         assert settings.load().override == "none"
@@ -47,6 +51,7 @@ def test_a_bad_reason_is_refused_beside_its_field(
     answer = client.post("/orders/stop_all", data={"csrf_token": token(), "word": "STOP", "reason": reason})
     assert answer.status_code == 422
     assert 'id="stop_all-reason-error"' in answer.text
+    assert notice(answer.text)[1] == "stop_all-reason"
     with app.app_context():
         assert db.session.query(Command).count() == 0
 

@@ -9,13 +9,14 @@ from typing import Any
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, StringField, ValidationError
 
+from app.web import formats
 from app.web.forms import options
 from app.web.words import gettext as _
 
 LABEL_LENGTH = 80
 REASON_LENGTH = 200
 PASSWORD_LENGTH = 120
-UNTIL_RELEASED = "0"
+UNTIL_RELEASED, AS_IT_IS = "0", "as-it-is"
 HOLD_MINUTES = (15, 60, 240, 720, 1440, 4320, 10080, 43200)
 ACTIONS = ("manage", "unmanage", "hold", "release", "label")
 SELECTED, MATCHING = "selected", "matching"
@@ -53,21 +54,51 @@ class _Choice(SelectField):
         if self.data not in {value for value, *_rest in self.iter_choices()}:
             raise ValidationError(_("Choose one of the list."))
 
+    def ask_again(self, choices: list[Any]) -> None:
+        """Offer these; where what was chosen is none of them, nothing else is chosen in its place."""
+        gone = self.data not in {choice.value for choice in choices}
+        self.choices = [*options([("", _("choose"))]), *choices] if gone else choices
 
-class HoldForm(FlaskForm):  # type: ignore[misc]
-    """Lock a miner against automatic changes, for how long and why."""
+
+class EditForm(FlaskForm):  # type: ignore[misc]
+    """Some columns of a miner, as they were `seen` (`fleet.edition`). `newer`: somebody else changed them meanwhile."""
+
+    seen = HiddenField()
+    newer = False
+
+    def look_again(self, newest: Any) -> None:
+        """Keep what was typed, and take what is stored now (the same form as loaded anew) as seen."""
+        self.newer, self.seen.data = True, newest.seen.data
+
+
+class HoldForm(EditForm):
+    """Lock a miner against automatic changes, for how long and why. `running_until`: the end of a hold in force."""
 
     hold_minutes = _Choice()
     reason = StringField(validators=[_short(REASON_LENGTH)])
-    seen = HiddenField()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, running_until: datetime | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.hold_minutes.choices = hold_choices((UNTIL_RELEASED, _("until it is released")))
+        self.running_until = running_until
+        self.hold_minutes.choices = self.spans()
+
+    def spans(self) -> list[Any]:
+        """How long the hold may be, in words; first to keep its end, where it has one."""
+        spans = hold_choices((UNTIL_RELEASED, _("until it is released")))
+        if self.running_until is None:
+            return spans
+        as_it_is = _("as it is (until %(time)s)", time=formats.minute(self.running_until))
+        return [*options([(AS_IT_IS, as_it_is)]), *spans]
 
     def until(self, now: datetime) -> datetime | None:
         """When the hold ends; None: when it is released."""
-        return hold_end(self.hold_minutes.data, now)
+        return self.running_until if self.hold_minutes.data == AS_IT_IS else hold_end(self.hold_minutes.data, now)
+
+    def look_again(self, newest: Any) -> None:
+        """As for every form, and offer to keep the newest hold's end."""
+        super().look_again(newest)
+        self.running_until = newest.running_until
+        self.hold_minutes.ask_again(self.spans())
 
 
 class PresetForm(FlaskForm):  # type: ignore[misc]
@@ -91,11 +122,10 @@ class PresetForm(FlaskForm):  # type: ignore[misc]
         return int(self.hold_minutes.data) or None
 
 
-class LabelForm(FlaskForm):  # type: ignore[misc]
+class LabelForm(EditForm):
     """A miner's name for people."""
 
     label = StringField(validators=[_short(LABEL_LENGTH)])
-    seen = HiddenField()
 
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]

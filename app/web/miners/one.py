@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Response, make_response, render_template, request
@@ -15,14 +16,22 @@ from app.store import settings as settings_store
 from app.store.rungs import Rung
 from app.store.snapshot import change_view
 from app.web import formats, page
+from app.web.forms import refusal
 from app.web.miners import history
 from app.web.miners import view as views
 from app.web.miners.blueprint import bp
-from app.web.miners.forms import UNTIL_RELEASED, HoldForm, LabelForm, PasswordForm, PresetForm, RetireForm
+from app.web.miners.forms import AS_IT_IS, UNTIL_RELEASED, HoldForm, LabelForm, PasswordForm, PresetForm, RetireForm
 from app.web.words import gettext as _
 
 EVENTS = 20
 HOLD_COLUMNS = ("hold", "hold_until", "hold_reason")
+FIELD_IDS = {
+    "preset_form": {"preset": "preset", "hold_minutes": "preset-hold", "reason": "preset-reason"},
+    "hold_form": {"hold_minutes": "hold-minutes", "reason": "hold-reason"},
+    "label_form": {"label": "label"},
+    "password_form": {"unlock_password": "unlock_password"},
+    "retire_form": {"sure": "sure"},
+}  # of each form's fields in the page, by name
 ON_ITS_WAY = ("sending", "sent", "unknown")
 
 
@@ -61,7 +70,8 @@ def one(mac: str) -> Response:
 def live(mac: str) -> Response:
     """What of it refreshes by itself; no input is in it."""
     picture = load(fleet.get(mac))
-    return make_response(render_template("miners/_live.html", **_live_context(picture)))
+    said = page.banners(picture.settings)
+    return make_response(render_template("miners/_refresh.html", **said, **_live_context(picture)))
 
 
 @bp.get("/<mac>/consequence")
@@ -87,6 +97,15 @@ def load(miner: Miner) -> Picture:
     return Picture(miner, settings, rungs.ladder_of(facts, settings), changes, cooldown_s)
 
 
+def _refusal(forms: dict[str, Any]) -> tuple[str, str] | None:
+    """What the top of the page says of a refused form: the sentence, and the id of the field that says it in full."""
+    found = next(((form, FIELD_IDS[name]) for name, form in forms.items()), None)
+    if found is None:
+        return None
+    sentence, field_id = refusal(*found)
+    return formats.said(sentence), field_id
+
+
 def show(mac: str, *, status: int = 200, forms: dict[str, Any] | None = None) -> Response:
     """The whole page; `forms`: those that were refused, with their values and messages, by name."""
     view = views.current()
@@ -98,6 +117,7 @@ def show(mac: str, *, status: int = 200, forms: dict[str, Any] | None = None) ->
         status=status,
         settings=picture.settings,
         view=view,
+        refused=_refusal(forms or {}),
         place=fleet_list.place(miner, view.fleet_filter(), view.sort),
         boards=_boards(picture),
         charts=[
@@ -133,14 +153,21 @@ def _live_context(picture: Picture) -> dict[str, Any]:
 
 def _forms(picture: Picture) -> dict[str, Any]:
     miner = picture.miner
-    held_for = {"hold_minutes": UNTIL_RELEASED, "reason": miner.hold_reason or ""}
+    until = running_until(miner, clock.utcnow())
+    hold = {"hold_minutes": AS_IT_IS if until else UNTIL_RELEASED, "reason": miner.hold_reason or ""}
+    hold["seen"] = fleet.edition(miner, HOLD_COLUMNS)
     return {
         "preset_form": PresetForm(formdata=None, data={"preset": "", "hold_minutes": "60"}),
-        "hold_form": HoldForm(formdata=None, data={**held_for, "seen": fleet.edition(miner, HOLD_COLUMNS)}),
+        "hold_form": HoldForm(formdata=None, data=hold, running_until=until),
         "label_form": LabelForm(formdata=None, data={"label": miner.label, "seen": fleet.edition(miner, ("label",))}),
         "password_form": PasswordForm(formdata=None),
         "retire_form": RetireForm(formdata=None),
     }
+
+
+def running_until(miner: Miner, now: datetime) -> datetime | None:
+    """When the miner's hold ends, where one is in force that ends by itself."""
+    return miner.hold_until if fleet.is_held(miner, now) else None
 
 
 def newest_form(mac: str, name: str) -> Any:

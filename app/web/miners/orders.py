@@ -44,8 +44,10 @@ def order_preset(mac: str) -> BaseResponse:
 @bp.post("/<mac>/hold")
 def hold(mac: str) -> BaseResponse:
     """Lock the miner against automatic changes; the hold of another person meanwhile is a conflict."""
-    miner, form, now = fleet.get(mac), HoldForm(), clock.utcnow()
+    miner, now = fleet.get(mac), clock.utcnow()
+    form = HoldForm(running_until=one.running_until(miner, now))
     if not form.validate_on_submit():
+        form.hold_minutes.ask_again(form.spans())
         return one.show(miner.mac, status=422, forms={"hold_form": form})
     reason = (form.reason.data or "").strip() or None
     changes = {"hold": True, "hold_until": form.until(now), "hold_reason": reason}
@@ -97,13 +99,16 @@ def retire(mac: str) -> BaseResponse:
 
 
 def _edit(mac: str, changes: dict[str, Any], form: Any, field: Field, name: str) -> BaseResponse | None:
-    """Write what nobody else has changed since the page was loaded; else the page with the newest values, 409."""
+    """Write what nobody else has changed since the page was loaded; else 409, with the newest values beside."""
     try:
         fleet.edit(mac, changes, clock.utcnow(), form.seen.data or "", who=page.who())
-    except Conflict as error:
-        newest = one.newest_form(mac, name)
-        getattr(newest, field.name).errors = [str(error)]
-        return one.show(mac, status=409, forms={name: newest})
+    except Conflict:
+        form.look_again(one.newest_form(mac, name))
+        field.errors = [
+            _("Somebody else changed this meanwhile. What you wrote is kept and nothing was saved: look at the newest "
+              "value beside it, then save again.")
+        ]  # fmt: skip
+        return one.show(mac, status=409, forms={name: form})
     return None
 
 
