@@ -172,8 +172,9 @@ def part_of_exchange(moves: Sequence[Move], room_w: float, *, up_w: float, down_
         wanted_w = 0.0 if up is None else up.delta_w
         cuts = _cheapest(downs, wanted_w - room_w)
         freed_w = -sum(cut.delta_w for cut in cuts)
-        short = room_w + freed_w + ROUNDING_W < wanted_w
-        if short or wanted_w > up_w + ROUNDING_W or freed_w > down_w + ROUNDING_W:
+        if up is not None and wanted_w > up_w + ROUNDING_W:
+            continue
+        if room_w + freed_w + ROUNDING_W < wanted_w or freed_w > down_w + ROUNDING_W:
             break
         chosen += [*cuts, up] if up is not None else cuts
         downs = downs[len(cuts) :]

@@ -185,8 +185,10 @@ def above_max(miner: MinerView) -> bool:
     if miner.state.booting and ladder.forbidden(miner.ladder.get(miner.saved_preset), miner) is None:
         return False  # somebody restarted it into a permitted one
     change = miner.change_on_way
-    if change is None or change.kind is not ChangeKind.PRESET or change.polled_unchanged or not change.effective:
+    if change is None or change.polled_unchanged or not change.effective:
         return True
+    if change.kind is not ChangeKind.PRESET:
+        return change.kind is not ChangeKind.STOP
     wanted = miner.ladder.get(change.new_preset)
     return wanted is None or ladder.forbidden(wanted, miner) is not None  # the max preset was lowered meanwhile
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.core import ladder
-from app.core.readings import Preset
 from app.core.types import ChangeKind, MinerView, Mode, Origin, PresetChange
 
 MIN_COOLDOWN_S = 30.0  # SPEC 5.3; the setting may only lengthen it
@@ -97,11 +96,9 @@ def is_increase(change: PresetChange, miner: MinerView) -> bool:
     """
     if change.kind is ChangeKind.STOP:
         return False
-    new = miner.ladder.get(change.new_preset)
-    if change.kind is ChangeKind.PRESET and _leaves_what_is_above_max(new, miner):
-        return False
     if change.kind is ChangeKind.START or change.new_power_w > change.old_power_w:
         return True
+    new = miner.ladder.get(change.new_preset)
     old = miner.ladder.get(change.old_preset)
     if new is None or new.firmware_power_w is None:
         return True
@@ -110,21 +107,6 @@ def is_increase(change: PresetChange, miner: MinerView) -> bool:
     if new.firmware_power_w > old.firmware_power_w:
         return True
     return new.firmware_power_w > _least_firmware_w(miner, old.firmware_power_w) and new != ladder.lowest(miner)
-
-
-def _leaves_what_is_above_max(new: Preset | None, miner: MinerView) -> bool:
-    """Whether the miner runs above its max preset, and `new` has fewer firmware watts than all it may run by now.
-
-    Limit 6 is judged by those watts alone: what such a miner counts with (throttled, or by an operator's own number)
-    may be less than any permitted preset does, and must not keep it where it is.
-    """
-    running = miner.ladder.get(miner.running_preset)
-    if miner.max_preset_w is None or running is None or running.firmware_power_w is None or not miner.state.hashing:
-        return False
-    if new is None or new.firmware_power_w is None or running.firmware_power_w <= miner.max_preset_w:
-        return False
-    least_w = _least_firmware_w(miner, running.firmware_power_w)
-    return new.firmware_power_w <= least_w and new.firmware_power_w < running.firmware_power_w
 
 
 def _least_firmware_w(miner: MinerView, old_w: int) -> int:

@@ -249,20 +249,27 @@ def _finish(draft: Draft, age: DataAge, reason: str, memory: CycleMemory) -> Pla
         cut_capacity_w=cut_capacity_w,
         raise_room_w=raise_room_w,
         planned_w=draft.planned_w,
+        cut_pace_w_per_s=None if draft.emergency or age.lost else _ramp_w_per_s(draft),
         stays=wording.stays(draft, reason),
     )
 
 
-def _sending_order(change: PresetChange) -> tuple[bool, bool, float, str]:
-    """Cuts first, of them presets before stops, what frees the most before all; then starts, then raises, the smallest
-    first.
+def _ramp_w_per_s(draft: Draft) -> float | None:
+    ramp_kw_per_s = draft.snapshot.settings.ramp_down_kw_per_s
+    return None if ramp_kw_per_s is None else ramp_kw_per_s * 1000.0
+
+
+def _sending_order(change: PresetChange) -> tuple[bool, bool, bool, float, str]:
+    """Cuts first, of them what is above its max preset, then presets before stops, what frees the most before all; then
+    starts, then raises, the smallest first.
 
     Most presets restart their miner, so they take all that it draws at once, as a stop does. And presets for which no
     time is left have to wait for the cooldown of the vain change, which a stop does not need. A start wins more than a
     raise, which loses a restart.
     """
     up = not change.is_cut
-    return up, change.kind is (ChangeKind.PRESET if up else ChangeKind.STOP), change.delta_w, change.mac
+    later = change.kind is (ChangeKind.PRESET if up else ChangeKind.STOP)
+    return up, not change.above_max, later, change.delta_w, change.mac
 
 
 def _status(draft: Draft, age: DataAge) -> BalanceStatus:

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from app.core import economic, eligible, policies, power, river, wording
+from app.core import economic, eligible, policies, river, wording
 from app.core.data_age import DataAge
 from app.core.draft import Draft
 from app.core.economic import Economic
 from app.core.policies import Candidate
 from app.core.readings import Stamp
-from app.core.types import ChangeKind, ChangeView, CycleMemory, MinerView, Outcome, Override, Snapshot
+from app.core.types import ChangeKind, CycleMemory, MinerView, Override, Snapshot
 
 
 def use(draft: Draft, age: DataAge) -> tuple[CycleMemory, str]:
@@ -101,23 +101,13 @@ def _ramp_up_w(draft: Draft, startable: Iterable[MinerView] = ()) -> float:
     left_w = ramp * 1000.0 - snapshot.raised_last_min_w
     if snapshot.raised_last_min_w > 0:
         return left_w
+    saved_s = math.inf if snapshot.last_raise_age_s is None else snapshot.last_raise_age_s
     least_w = min((draft.lowest_w(m) * _room_factor(draft) - draft.stopped_w for m in startable), default=math.inf)
     for miner in draft.unmoved():
         if eligible.not_raisable(miner) is None and draft.candidate(miner).higher:
             candidate = draft.candidate(miner)
             least_w = min(least_w, candidate.higher[0].power_w - candidate.power_w)
-    if left_w < least_w <= ramp * 1000.0 * _minutes_without_raise(snapshot):
-        return least_w
-    return left_w
-
-
-def _minutes_without_raise(snapshot: Snapshot) -> float:
-    ages_s = (m.last_change.age_s for m in snapshot.miners if m.last_change is not None and _took(m.last_change))
-    return min(ages_s, default=math.inf) / 60.0
-
-
-def _took(change: ChangeView) -> bool:
-    return power.raising(change) and change.outcome is not Outcome.FAILED
+    return least_w if left_w < least_w < math.inf and least_w <= ramp * 1000.0 * saved_s / 60.0 else left_w
 
 
 def _room_left(draft: Draft, memory: CycleMemory) -> CycleMemory:
@@ -182,14 +172,14 @@ def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMe
     due = settings.policy == economic.NAME and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
     if draft.changes or not due or not new:
         return memory, reason
+    startable = _startable_within(draft, math.inf) if river.starts_may_be_exchanged(snapshot) else []
     step_w = river.most_at_once_w(settings, draft.highest_w())
-    up_w, down_w = min(step_w, _ramp_up_w(draft)), min(step_w, ramp_down_w(snapshot))
+    up_w, down_w = min(step_w, _ramp_up_w(draft, startable)), min(step_w, ramp_down_w(snapshot))
     room_w = min(step_w, river.room_inside_w(snapshot, draft.target_w, draft.planned_w))
     with_steps = draft.stoppable if may_stop_for_value(draft) else draft.candidate
     settled = [with_steps(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
     known = [candidate for candidate in settled if candidate.expected_ths > 0]
-    if river.starts_may_be_exchanged(snapshot):
-        known += [draft.startable(m) for m in _startable_within(draft, float("inf"))]
+    known += [draft.startable(miner) for miner in startable]
     whole = _economic(draft, memory).exchange(known, room_w)
     moves = economic.part_of_exchange(whole, room_w, up_w=up_w, down_w=down_w)
     for move in moves:

@@ -243,6 +243,7 @@ class Snapshot:
     polled_since_start: bool = False
     other_firmware_count: int = 0  # stock and unknown firmware seen by discovery: they draw, nobody can command them
     raised_last_min_w: float = 0.0
+    last_raise_age_s: float | None = None  # None: none is known, or no ramp asks for it
     cut_last_interval_w: float = 0.0
     interval_s: float = 15.0
     reading_interval_s: float = 15.0
@@ -313,6 +314,7 @@ class Plan:
     cut_capacity_w: float = 0.0  # what the managed miners could still give, at their lowest presets
     raise_room_w: float = 0.0  # what they could still take, at their highest allowed presets
     planned_w: float = 0.0  # current_w after the changes
+    cut_pace_w_per_s: float | None = None  # how fast cuts that nobody ordered are to go out; None: all at once
     stays: str = ""  # why every managed miner that is neither changed nor skipped stays where it is
 
     @property

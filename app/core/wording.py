@@ -97,9 +97,12 @@ def _moved(draft: Draft) -> str:
     stops: list[float] = []
     starts: list[float] = []
     raises: list[float] = []
+    lowered: list[float] = []
     for change in draft.changes.values():
         delta_w = change.delta_w
-        if change.kind is ChangeKind.PRESET:
+        if change.kind is ChangeKind.PRESET and change.is_cut and delta_w >= 0:
+            lowered.append(delta_w)
+        elif change.kind is ChangeKind.PRESET:
             (cuts if delta_w < 0 else raises).append(delta_w)
         else:
             (stops if change.kind is ChangeKind.STOP else starts).append(delta_w)
@@ -107,6 +110,7 @@ def _moved(draft: Draft) -> str:
         f"{_count(len(group), noun)} {verb} {kw(abs(sum(group)))}"
         for group, noun, verb in (
             (cuts, "cut", "freeing"),
+            (lowered, "move", "below a max preset taking"),
             (stops, "stop", "freeing"),
             (starts, "start", "taking"),
             (raises, "raise", "taking"),

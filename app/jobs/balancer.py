@@ -28,6 +28,7 @@ from app.store.changes import ChangeContext
 MAX_ROUNDS = 12  # a farm half dead halves in each what is missing; the deadline is what ends a cycle
 ROUND_S = 3.0  # a further round is begun only with this much time left
 ROUNDING_W = 1.0
+LOOK_S = 1.0  # how often a cycle whose cuts are spread looks for a newer reading or order
 
 
 def run(job: JobContext) -> str:
@@ -82,13 +83,14 @@ class _Work:
     pause: Callable[[float], None]
     decided: list[PresetChange] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    outdated: bool = False
 
     def carry_out(self) -> None:
         """Cut until it holds, then raise what may still be raised."""
         wanted = self.plan.sendable
         self._cut([change for change in wanted if change.is_cut])
         raises = affordable(self.plan, [change for change in wanted if not change.is_cut], self.results)
-        if raises:
+        if raises and not self.outdated:
             self._apply(raises)
 
     def _cut(self, cuts: Sequence[PresetChange]) -> None:
@@ -99,30 +101,44 @@ class _Work:
             results = self._apply_at_their_pace(cuts, plan)
             missed = [result for result in results if not result.effective]
             nobody_passed = all(result.ending is None for result in results)
-            if not missed or nobody_passed or self.job.deadline.left_s() < ROUND_S:
+            if self.outdated or not missed or nobody_passed or self.job.deadline.left_s() < ROUND_S:
                 return
             snapshot = follow_up(snapshot, plan, results, stamp())
             plan = planning.plan(snapshot)
             cuts = [change for change in plan.sendable if change.is_cut]
 
     def _apply_at_their_pace(self, cuts: Sequence[PresetChange], plan: Plan) -> list[Result]:
-        """Send cuts: all at once, or no faster than `ramp_down_kw_per_s` where nothing is overloaded (SPEC 6).
+        """Send cuts: all at once, or spread over the cycle where a ramp is set and nothing is overloaded (SPEC 6).
 
-        What time does not allow is left to the next cycle, which plans it anew.
+        What a person ordered, and what is above its max preset, waits for no ramp. And once a newer reading or order
+        has come, the rest is left to the next cycle, which knows more.
         """
-        ramp_kw_per_s = self.snapshot.settings.ramp_down_kw_per_s
-        if ramp_kw_per_s is None or plan.emergency:
-            return self._apply(cuts)
-        results: list[Result] = []
-        wait_s = 0.0
-        for second in a_second_each(cuts, ramp_kw_per_s * 1000.0):
-            if wait_s > 0:
-                if self.job.deadline.left_s() < wait_s + ROUND_S:
-                    break
-                self.pause(wait_s)
+        pace_w_per_s = plan.cut_pace_w_per_s
+        at_once = [c for c in cuts if pace_w_per_s is None or c.above_max or c.origin is Origin.OPERATOR]
+        results = self._apply(at_once) if at_once else []
+        spread = [cut for cut in cuts if cut not in at_once] if pace_w_per_s is not None else []
+        if not spread or pace_w_per_s is None:
+            return results
+        raises = any(not change.is_cut for change in plan.sendable)
+        usable_s = self.job.deadline.left_s() - ROUND_S - (door.RESERVE_S + door.CALL_S if raises else 0.0)
+        pace_w_per_s = max(pace_w_per_s, freed_w(spread) / max(1.0, usable_s))
+        before: list[PresetChange] = []
+        for second in a_second_each(spread, pace_w_per_s):
+            self.outdated = bool(before) and self._waited_in_vain(freed_w(before) / pace_w_per_s)
+            if self.outdated:
+                break
             results += self._apply(second)
-            wait_s = -sum(change.delta_w for change in second) / (ramp_kw_per_s * 1000.0)
+            before = second
         return results
+
+    def _waited_in_vain(self, wait_s: float) -> bool:
+        """Wait, and return whether what was planned is outdated meanwhile."""
+        while wait_s > 0:
+            self.pause(min(wait_s, LOOK_S))
+            wait_s -= LOOK_S
+            if snapshots.is_outdated(self.snapshot):
+                return True
+        return False
 
     def _apply(self, changes: Sequence[PresetChange]) -> list[Result]:
         self.decided += changes
@@ -161,18 +177,21 @@ class _Work:
         return f"{reason}. {done} of {len(self.decided)} changes taken on"
 
 
-def a_second_each(cuts: Sequence[PresetChange], ramp_w_per_s: float) -> Iterator[list[PresetChange]]:
-    """Yield the cuts in their order, as many together as one second of the ramp allows, at least one."""
+def a_second_each(cuts: Sequence[PresetChange], pace_w_per_s: float) -> Iterator[list[PresetChange]]:
+    """Yield the cuts in their order, as many together as one second of the pace allows, at least one."""
     group: list[PresetChange] = []
-    freed_w = 0.0
     for cut in cuts:
-        if group and freed_w - cut.delta_w > ramp_w_per_s:
+        if group and freed_w([*group, cut]) > pace_w_per_s + ROUNDING_W:
             yield group
-            group, freed_w = [], 0.0
+            group = []
         group.append(cut)
-        freed_w -= cut.delta_w
     if group:
         yield group
+
+
+def freed_w(cuts: Iterable[PresetChange]) -> float:
+    """Return what these cuts free once they are taken on (W)."""
+    return -sum(cut.delta_w for cut in cuts)
 
 
 def moved_w(results: Iterable[Result]) -> float:

@@ -30,6 +30,7 @@ from app.models import (
     MinerStatusRow,
     ModelPreset,
     OtherHost,
+    PlantReadingRow,
     PresetChangeRow,
 )
 from app.store import cycles, readings, terms
@@ -110,6 +111,7 @@ def load(
             polled_since_start=term is not None and term.first_full_poll_at is not None,
             other_firmware_count=_other_firmware_count(session),
             raised_last_min_w=_raised_last_min_w(session, now),
+            last_raise_age_s=None if settings.ramp_up_kw_per_min is None else _last_raise_age_s(session, now),
             cut_last_interval_w=_cut_last_interval_w(session, now, settings, interval_s),
             interval_s=interval_s,
             reading_interval_s=reading_interval_s,
@@ -345,6 +347,30 @@ def _age_s(at: datetime | None, monotonic_s: float | None, boot_id: str | None, 
 def _raised_last_min_w(session: AnySession, now: Stamp) -> float:
     """Return the W that raises of the last minute took or may take."""
     return sum((moved_w for moved_w in _moved_w(session, now, RAISE_WINDOW_S) if moved_w > 0.0), start=0.0)
+
+
+def _last_raise_age_s(session: AnySession, now: Stamp) -> float | None:
+    """Return how long ago anything was raised; None where that is not among the newest changes."""
+    change = PresetChangeRow
+    newest = session.scalar(select(func.max(change.id))) or 0
+    query = (
+        select(change.recorded_at, change.recorded_monotonic_s, change.recorded_boot_id)
+        .where(change.id > newest - MOST_RECENT_CHANGES)
+        .where(change.new_power_w > change.old_power_w, change.outcome != Outcome.FAILED)
+        .order_by(change.id.desc())
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    return None if row is None else Stamp(*row).elapsed_s(now)
+
+
+def is_outdated(snapshot: Snapshot) -> bool:
+    """Whether a reading, a mode or an order for the whole farm has come since: the next cycle sees more than this."""
+    with _reading() as session:
+        settings = settings_store.load()
+        newest = session.scalar(select(func.max(PlantReadingRow.id))) or 0
+    before = 0 if snapshot.plant is None else snapshot.plant.reading_id
+    return newest > before or (settings.mode, settings.override) != (snapshot.settings.mode, snapshot.settings.override)
 
 
 def _cut_last_interval_w(session: AnySession, now: Stamp, settings: Settings, interval_s: float) -> float:

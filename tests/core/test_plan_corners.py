@@ -28,16 +28,26 @@ def stale(picture: Snapshot) -> Snapshot:
 
 @pytest.mark.parametrize("facts", [THROTTLED, {"ladder": OWN}])
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_miner_above_its_max_preset_that_counts_little_comes_down_on_target_and_on_stale_data(
+def test_a_miner_above_its_max_preset_that_counts_little_comes_down_whatever_room_there_is(
     facts: dict[str, Any], policy: str
 ) -> None:
     above = miner(1, runs="2970", max_preset="2300", **facts)
     on_target = snapshot([above, *(miner(n, max_preset="2300") for n in range(2, 11))], 25.0, policy=policy)
-    for picture in (on_target, stale(on_target)):
-        (down,) = [planned for planned in plan(picture).changes if planned.miner_id == 1]
-        assert down.new_preset == "1740"
-        assert down.delta_w > 0
-        assert down.is_cut  # goes out with the cuts, whatever room there is
+    decided = plan(on_target)
+    (down,) = [planned for planned in decided.changes if planned.miner_id == 1]
+    assert down.new_preset == "1740"
+    assert down.delta_w > 0
+    assert down.is_cut  # goes out with the cuts, and as their first
+    assert decided.changes[0] is down
+    assert "1 move below a max preset taking" in decided.reason
+    assert plan(stale(on_target)).changes == ()  # by what it counts with it is an increase: that waits for fresh data
+
+
+def test_a_miner_above_its_max_preset_that_was_just_stopped_is_not_sent_a_preset() -> None:
+    stopping = change("2970", kind=ChangeKind.STOP, age_s=31)
+    assert plan(snapshot([miner(1, runs="2970", max_preset="2300", last_change=stopping)])).changes == ()
+    vain = replace(stopping, polled_unchanged=True)
+    assert moves(plan(snapshot([miner(1, runs="2970", max_preset="2300", last_change=vain)]))) != {}
 
 
 def test_the_way_down_from_above_the_max_preset_is_not_sent_for_ever() -> None:
@@ -124,14 +134,22 @@ def test_a_stop_for_value_needs_fresh_data(frozen_s: float) -> None:
 def test_a_ramp_below_one_start_lets_one_start_once_it_is_saved_up(
     policy: str, raise_age_s: float | None, starts: bool
 ) -> None:
-    raised = change("2700", "2970", age_s=raise_age_s or 0.0, outcome=Outcome.CONFIRMED)
-    top = miner(1, runs="2970", last_change=None if raise_age_s is None else raised)
-    rest = [miner(n, runs="2970") for n in range(2, 10)]
+    top = [miner(n, runs="2970") for n in range(1, 10)]
     picture = snapshot(
-        [top, *rest, stopped_one(10), stopped_one(11)], 60.0, policy=policy, ramp_up_kw_per_min=1.5,
-        recent_available_kw=(60.0,) * 24,
+        [*top, stopped_one(10), stopped_one(11)], 60.0, policy=policy, ramp_up_kw_per_min=1.5,
+        recent_available_kw=(60.0,) * 24, last_raise_age_s=raise_age_s,
     )  # fmt: skip
     assert len(plan(picture).changes) == starts
+
+
+def test_a_small_ramp_holds_for_the_starts_of_an_exchange() -> None:
+    kw = 20 * 2.97 + 8 * 0.03
+    miners = [*(miner(n, runs="2970") for n in range(1, 21)), *(stopped_one(n) for n in range(21, 29))]
+    long_ago = CycleMemory(reoptimised_at=stamp(-9000))
+    small = farm(kw, (kw,) * 24, miners, memory=long_ago, ramp_up_kw_per_min=0.1)
+    assert plan(replace(small, last_raise_age_s=60.0)).changes == ()
+    started = [planned for planned in plan(small).changes if planned.delta_w > 0]
+    assert len(started) == 1  # saved up for ever: one of them
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -23,7 +23,7 @@ from app.jobs.apply import Result
 from app.jobs.runner import Deadline, JobContext
 from app.models import BalanceCycle, MinerStatusRow
 from app.store import changes as change_store
-from app.store import cycles, snapshot
+from app.store import cycles, settings, snapshot
 from app.store.changes import Ending, Intent
 from tests.store import farm
 from tests.store.farm import FakeHands
@@ -288,15 +288,30 @@ def test_raises_lean_only_on_cuts_that_were_taken_on(job: JobContext) -> None:
 # --- the ramp down ---------------------------------------------------------------------------------------------------
 
 
-def test_cuts_that_are_no_emergency_go_out_no_faster_than_the_ramp(job: JobContext) -> None:
+def test_cuts_that_are_no_emergency_are_spread_by_the_ramp(job: JobContext) -> None:
     farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.5)
     farm.reading(clock.stamp(), 62.0)  # 60 kW drawn, 55.8 wanted
     hands, pauses = FakeHands(), list[tuple[float, int]]()
     balancer.cycle(job, hands, pause=lambda s: pauses.append((s, len(hands.made("set_preset")))))
     freed_w = [row.old_power_w - row.new_power_w for row in farm.rows()]
     assert 3700 <= sum(freed_w) <= 4800
-    assert len(pauses) == len(freed_w) - 1  # each of them alone takes a second or more of the ramp
-    assert pauses[0] == (pytest.approx(freed_w[0] / 500.0), 1)
+    assert sum(seconds for seconds, _ in pauses) == pytest.approx(sum(freed_w[:-1]) / 500.0)
+    assert pauses[0][1] == 1
+    assert max(seconds for seconds, _ in pauses) <= 1.0
+
+
+def test_a_cycle_that_spreads_its_cuts_ends_when_a_newer_reading_or_order_comes(job: JobContext) -> None:
+    farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.5)
+    farm.reading(clock.stamp(), 62.0)
+
+    def order(_s: float) -> None:
+        with writing():
+            settings.change("override", "stop", "ana", None, clock.utcnow())
+
+    balancer.cycle(job, FakeHands(), pause=order)
+    assert len(farm.rows()) == 1
+    balancer.cycle(job, FakeHands(), pause=lambda _s: pytest.fail("it waited"))  # what a person ordered knows no ramp
+    assert len({row.miner_id for row in farm.rows() if row.kind == "stop"}) == 20
 
 
 def test_an_overloaded_plant_is_not_kept_waiting_by_the_ramp(job: JobContext) -> None:
@@ -307,12 +322,21 @@ def test_an_overloaded_plant_is_not_kept_waiting_by_the_ramp(job: JobContext) ->
     assert drawn_w() - 80 * 3000.0 <= 45_500
 
 
-def test_what_no_time_is_left_for_is_not_tried_and_keeps_no_cooldown(job: JobContext) -> None:
-    farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.1)
+def test_little_time_spreads_them_over_what_there_is(job: JobContext) -> None:
+    farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.3)
     farm.reading(clock.stamp(), 62.0)
-    short = replace(job, deadline=Deadline(5.0))
-    balancer.cycle(short, FakeHands(), pause=lambda _s: None)
-    assert len(farm.rows()) == 1
+    pauses: list[float] = []
+    balancer.cycle(replace(job, deadline=Deadline(5.0)), FakeHands(), pause=pauses.append)
+    assert sum(row.old_power_w - row.new_power_w for row in farm.rows()) >= 3700
+    assert 0 < sum(pauses) < 2.0
+
+
+def test_what_is_above_its_max_preset_waits_for_no_ramp(job: JobContext) -> None:
+    farm.build(20, clock.stamp(), policy="stepwise", ramp_down_kw_per_s=0.1, max_preset="2500")
+    farm.reading(clock.stamp(), 100.0)
+    balancer.cycle(job, FakeHands(), pause=lambda _s: pytest.fail("it waited"))
+    assert {row.new_preset for row in farm.rows()} == {"2500"}
+    assert len(farm.rows()) == 20
 
 
 def test_what_a_dead_miner_did_not_give_is_taken_from_others_within_the_same_ramp(job: JobContext) -> None:

@@ -64,6 +64,7 @@ NO_SENTENCES: dict[str, set[str]] = {
     "app/core/wording.py": {  # noted as cuts, stops, starts, raises; below is what plans say
         "f'{power_w / 1000.0:,.1f} kW'",
         "f'{_count(len(group), noun)} {verb} {kw(abs(sum(group)))}'",
+        "'below a max preset taking'",
     },
     "app/clients/http.py": {"'timed out while connecting'", "f'lookup {host}'"},
     "app/clients/miner.py": {"f\"{address.ip} runs {name or 'no VNish firmware'}.\""},

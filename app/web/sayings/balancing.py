@@ -25,6 +25,10 @@ SAYINGS = (
     say("%(power)s kW below the target: no next preset fits into that"),
     say("Surplus of %(power)s kW has lasted %(age)s of %(needed)s s"),
     say_count("%(count)s cut freeing %(power)s kW", "%(count)s cuts freeing %(power)s kW"),
+    say_count(
+        "%(count)s move below a max preset taking %(power)s kW",
+        "%(count)s moves below a max preset taking %(power)s kW",
+    ),
     say_count("%(count)s stop freeing %(power)s kW", "%(count)s stops freeing %(power)s kW"),
     say_count("%(count)s start taking %(power)s kW", "%(count)s starts taking %(power)s kW"),
     say_count("%(count)s raise taking %(power)s kW", "%(count)s raises taking %(power)s kW"),
