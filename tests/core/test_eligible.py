@@ -123,7 +123,8 @@ CAPPED: dict[str, Any] = {"max_preset": "2150", "max_preset_w": 2150}
         (CAPPED | {"last_change": change("2500", "gone")}, True),
         (CAPPED | {"last_change": change("2300", "2150", effective=False)}, True),
         (CAPPED | {"last_change": change("2300", "2150", polled_unchanged=True)}, True),
-        (CAPPED | {"last_change": change("2300", kind=ChangeKind.STOP)}, True),
+        (CAPPED | {"last_change": change("2300", kind=ChangeKind.STOP)}, False),
+        (CAPPED | {"last_change": change("2300", kind=ChangeKind.STOP, polled_unchanged=True)}, True),
         (CAPPED | {"last_change": change("2300", "2150", outcome=Outcome.NOT_APPLIED)}, True),
     ],
 )
