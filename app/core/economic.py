@@ -163,34 +163,28 @@ def part_of_exchange(moves: Sequence[Move], room_w: float, *, up_w: float, down_
 
     The raises that win the most per watt, each with the cheapest cuts that make room for it.
     """
+    deltas_w = [move.delta_w for move in moves]
+    raised_w = sum(delta_w for delta_w in deltas_w if delta_w > 0)
+    if raised_w <= up_w + ROUNDING_W and raised_w - sum(deltas_w) <= down_w + ROUNDING_W:
+        return list(moves)
     ups = sorted((move for move in moves if move.delta_w > 0), key=_worth_per_w, reverse=True)
     downs = sorted((move for move in moves if move.delta_w <= 0), key=_worth_per_w)
-    if sum(m.delta_w for m in ups) <= up_w + ROUNDING_W and -sum(m.delta_w for m in downs) <= down_w + ROUNDING_W:
-        return list(moves)
     chosen: list[Move] = []
+    begin = 0
     for up in [None, *ups]:  # None: what has to be freed before all
         wanted_w = 0.0 if up is None else up.delta_w
-        cuts = _cheapest(downs, wanted_w - room_w)
-        freed_w = -sum(cut.delta_w for cut in cuts)
         if up is not None and wanted_w > up_w + ROUNDING_W:
             continue
+        end, freed_w = begin, 0.0
+        while end < len(downs) and room_w + freed_w + ROUNDING_W < wanted_w:
+            freed_w -= downs[end].delta_w
+            end += 1
         if room_w + freed_w + ROUNDING_W < wanted_w or freed_w > down_w + ROUNDING_W:
             break
-        chosen += [*cuts, up] if up is not None else cuts
-        downs = downs[len(cuts) :]
+        chosen += downs[begin:end] if up is None else [*downs[begin:end], up]
         room_w += freed_w - wanted_w
-        up_w, down_w = up_w - wanted_w, down_w - freed_w
+        up_w, down_w, begin = up_w - wanted_w, down_w - freed_w, end
     return chosen
-
-
-def _cheapest(downs: Sequence[Move], need_w: float) -> list[Move]:
-    found: list[Move] = []
-    for cut in downs:
-        if need_w <= ROUNDING_W:
-            break
-        found.append(cut)
-        need_w += cut.delta_w
-    return found
 
 
 def _worth_per_w(move: Move) -> float:

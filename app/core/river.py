@@ -46,8 +46,9 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     settings = snapshot.settings
     wanted = settings.raise_window_readings
     targets = recent_targets_w(snapshot, target_w, wanted)
-    least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * sum(highest_w))
-    step_w = most_at_once_w(settings, highest_w)
+    fleet_max_w = sum(highest_w)
+    least_w = max(settings.tolerance_w, settings.raise_below_percent / 100.0 * fleet_max_w)
+    step_w = most_at_once_w(settings, fleet_max_w, max(highest_w, default=0.0))
     room_w = min(targets) - planned_w if len(targets) >= wanted else 0.0
     room_w = max(room_w, _fast_w(targets, settings) - planned_w)
     surplus = f"surplus {(target_w - planned_w) / 1000.0:,.1f} kW"
@@ -67,9 +68,9 @@ def usable(snapshot: Snapshot, target_w: float, planned_w: float, highest_w: Seq
     return Usable(room_w, step_w, f"{part} now")
 
 
-def most_at_once_w(settings: Settings, highest_w: Sequence[float]) -> float:
+def most_at_once_w(settings: Settings, fleet_max_w: float, largest_w: float) -> float:
     """Return the most that one reading may raise (W): a share of the fleet's maximum, but at least any one miner."""
-    return max(settings.raise_step_percent / 100.0 * sum(highest_w), max(highest_w, default=0.0))
+    return max(settings.raise_step_percent / 100.0 * fleet_max_w, largest_w)
 
 
 def recent_targets_w(snapshot: Snapshot, target_w: float, readings: int) -> list[float]:

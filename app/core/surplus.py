@@ -172,14 +172,14 @@ def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMe
     due = settings.policy == economic.NAME and _has_lasted(memory.reoptimised_at, snapshot, settings.reoptimise_s)
     if draft.changes or not due or not new:
         return memory, reason
-    startable = _startable_within(draft, math.inf) if river.starts_may_be_exchanged(snapshot) else []
-    step_w = river.most_at_once_w(settings, draft.highest_w())
-    up_w, down_w = min(step_w, _ramp_up_w(draft, startable)), min(step_w, ramp_down_w(snapshot))
-    room_w = min(step_w, river.room_inside_w(snapshot, draft.target_w, draft.planned_w))
     with_steps = draft.stoppable if may_stop_for_value(draft) else draft.candidate
     settled = [with_steps(miner) for miner in draft.unmoved() if eligible.not_raisable(miner) is None]
     known = [candidate for candidate in settled if candidate.expected_ths > 0]
+    startable = _startable_within(draft, math.inf) if river.starts_may_be_exchanged(snapshot) else []
     known += [draft.startable(miner) for miner in startable]
+    step_w = _exchange_step_w(draft, known)
+    room_w = min(step_w, river.room_inside_w(snapshot, draft.target_w, draft.planned_w))
+    up_w, down_w = min(step_w, _ramp_up_w(draft, startable)), min(step_w, ramp_down_w(snapshot))
     whole = _economic(draft, memory).exchange(known, room_w)
     moves = economic.part_of_exchange(whole, room_w, up_w=up_w, down_w=down_w)
     for move in moves:
@@ -190,6 +190,17 @@ def _reoptimise(draft: Draft, memory: CycleMemory, reason: str) -> tuple[CycleMe
     if len(moves) < len(whole):
         return memory, wording.with_moves(draft, reason)  # the rest with the next readings
     return replace(memory, reoptimised_at=snapshot.now), wording.with_moves(draft, reason)
+
+
+def _exchange_step_w(draft: Draft, known: Iterable[Candidate]) -> float:
+    """Return the most that one reading may exchange (W); who takes no part in it counts with what it draws."""
+    fleet_max_w, largest_w = draft.books.current_w, 0.0
+    for candidate in known:
+        if candidate.higher:
+            highest_w = candidate.higher[-1].power_w
+            fleet_max_w += highest_w - candidate.power_w
+            largest_w = max(largest_w, highest_w)
+    return river.most_at_once_w(draft.snapshot.settings, fleet_max_w, largest_w)
 
 
 def _has_lasted(since: Stamp | None, snapshot: Snapshot, needed_s: float) -> bool:
