@@ -5,6 +5,7 @@ Everything the rules may use in a cycle is here; `load_miner` reads the same of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,10 +31,9 @@ from app.models import (
     MinerStatusRow,
     ModelPreset,
     OtherHost,
-    PlantReadingRow,
     PresetChangeRow,
 )
-from app.store import cycles, readings, terms
+from app.store import cycles, meter_roles, readings, terms
 from app.store import settings as settings_store
 
 AnySession: TypeAlias = Session | scoped_session[Any]
@@ -41,7 +41,6 @@ _Row: TypeAlias = Row[*tuple[Any, ...]]
 
 WORST_CASE_W = 4000.0  # a miner whose model has no known watts at all
 RAISE_WINDOW_S = 60.0  # `ramp_up_kw_per_min` looks back this far
-INTERVAL_SHARE = 0.8  # `ramp_down_kw_per_s` looks back this far: not to the cycle before, which may be a bit less ago
 LATE_CALL_S = 30.0  # rows stand in the order of their intents; the call that dates one may begin some 12 s later
 MOST_RECENT_CHANGES = 20_000  # more than any farm makes in 90 s; by a clock that was set back, old rows never grow old
 
@@ -346,7 +345,7 @@ def _age_s(at: datetime | None, monotonic_s: float | None, boot_id: str | None, 
 
 def _raised_last_min_w(session: AnySession, now: Stamp) -> float:
     """Return the W that raises of the last minute took or may take."""
-    return sum((moved_w for moved_w in _moved_w(session, now, RAISE_WINDOW_S) if moved_w > 0.0), start=0.0)
+    return sum((moved_w for _, moved_w in _moved_w(session, now, RAISE_WINDOW_S) if moved_w > 0.0), start=0.0)
 
 
 def _last_raise_age_s(session: AnySession, now: Stamp) -> float | None:
@@ -366,23 +365,32 @@ def _last_raise_age_s(session: AnySession, now: Stamp) -> float | None:
 
 def is_outdated(snapshot: Snapshot) -> bool:
     """Whether a reading, a mode or an order for the whole farm has come since: the next cycle sees more than this."""
-    with _reading() as session:
+    with _reading():
         settings = settings_store.load()
-        newest = session.scalar(select(func.max(PlantReadingRow.id))) or 0
+        newest = meter_roles.newest_reading_id()
     before = 0 if snapshot.plant is None else snapshot.plant.reading_id
     return newest > before or (settings.mode, settings.override) != (snapshot.settings.mode, snapshot.settings.override)
 
 
 def _cut_last_interval_w(session: AnySession, now: Stamp, settings: Settings, interval_s: float) -> float:
-    """Return the W that cuts and stops of this interval freed or may free, for the ramp down; 0 where none is set."""
+    """Return what cuts and stops took of the ramp down's share that it has not given back yet (W); 0 without a ramp.
+
+    The share comes back by the ramp itself, second by second: cuts are spread over a cycle, and those of its last
+    seconds must not be counted against the whole of the next.
+    """
     if settings.ramp_down_kw_per_s is None:
         return 0.0
-    window_s = INTERVAL_SHARE * interval_s
-    return sum((-moved_w for moved_w in _moved_w(session, now, window_s) if moved_w < 0.0), start=0.0)
+    ramp_w_per_s = settings.ramp_down_kw_per_s * 1000.0
+    taken_w, before_s = 0.0, math.inf
+    for age_s, moved_w in sorted(_moved_w(session, now, interval_s), reverse=True):
+        if moved_w < 0.0:
+            left_w = max(0.0, taken_w - ramp_w_per_s * (before_s - age_s))
+            taken_w, before_s = min(left_w - moved_w, ramp_w_per_s * interval_s), age_s
+    return max(0.0, taken_w - ramp_w_per_s * before_s)
 
 
-def _moved_w(session: AnySession, now: Stamp, window_s: float) -> Iterator[float]:
-    """Yield the W by which each change of the last `window_s` moved its miner; one that certainly failed moved nothing.
+def _moved_w(session: AnySession, now: Stamp, window_s: float) -> Iterator[tuple[float, float]]:
+    """Yield age (s) and W of each change of the last `window_s`; one that certainly failed moved nothing.
 
     From the newest row back, as far as needed: a wall clock that is stepped must neither hide a change nor keep it.
     """
@@ -402,7 +410,7 @@ def _moved_w(session: AnySession, now: Stamp, window_s: float) -> Iterator[float
             if age_s > window_s + LATE_CALL_S:
                 return
             if age_s < window_s and outcome != Outcome.FAILED:
-                yield new_power_w - old_power_w
+                yield age_s, new_power_w - old_power_w
 
 
 def _other_firmware_count(session: AnySession) -> int:

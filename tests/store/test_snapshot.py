@@ -188,8 +188,8 @@ def test_the_raises_of_the_last_minute_are_found_without_looking_at_what_is_olde
     assert looked_at[0] == looked_at[1]
 
 
-def test_the_cuts_of_this_interval_are_added_up_where_a_ramp_down_is_set() -> None:
-    farm.build(6, at(), running="2000", ramp_down_kw_per_s=1.0)
+def test_what_cuts_took_of_the_ramp_down_comes_back_by_the_ramp() -> None:
+    farm.build(6, at(), running="2000", ramp_down_kw_per_s=0.2)  # a share of 3,000 W
     send(farm.change(1, "1500", old="2000"), 0)
     send(farm.change(2, "1500", old="2000"), 10, outcome=Outcome.UNKNOWN)
     send(farm.change(3, "1500", old="2000"), 10, outcome=Outcome.FAILED)
@@ -197,10 +197,10 @@ def test_the_cuts_of_this_interval_are_added_up_where_a_ramp_down_is_set() -> No
     send(farm.change(5, None, old="2000", kind=ChangeKind.STOP, origin=Origin.OPERATOR), 10)
     begun = changes.begin(farm.change(6, "1500", old="2000"), farm.context(at(11)), at(11), reachable=lambda _: True)
     assert isinstance(begun, Intent)  # being sent: it may free its watts
-    assert load(11).cut_last_interval_w == 500.0 + 500.0 + 1970.0 + 500.0
-    assert load(13).cut_last_interval_w == 500.0 + 1970.0 + 500.0
-    assert snapshot.load(at(13, wall=timedelta(minutes=2)), interval_s=15.0).cut_last_interval_w == 2970.0
-    assert load(24).cut_last_interval_w == 0.0
+    assert load(11).cut_last_interval_w == 500.0 + 1970.0 - 200.0 + 500.0  # that of ten seconds before has come back
+    assert load(13).cut_last_interval_w == 2770.0 - 400.0
+    assert snapshot.load(at(13, wall=timedelta(minutes=2)), interval_s=15.0).cut_last_interval_w == 2370.0
+    assert load(26).cut_last_interval_w == 0.0
     farm.put_setting("ramp_down_kw_per_s", None)
     assert load(13).cut_last_interval_w == 0.0
 
